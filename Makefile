@@ -1,0 +1,67 @@
+# One command for each thing a reader does. Run `make` alone for the list.
+
+PYTHON   ?= python3
+VENV     ?= .venv
+PROFILE  ?= quick
+DATASETS ?=
+WORKERS  ?= 2
+
+BIN      := $(VENV)/bin
+STAMP    := $(VENV)/.set-up
+EXTRAS   := notebooks,book,dev
+UV       := $(shell command -v uv 2>/dev/null)
+
+# `make html` needs no PyTorch: it takes the full environment where that is set up
+# already, and otherwise makes a light one of its own.
+HTML_VENV  := $(if $(wildcard $(STAMP)),$(VENV),.venv-book)
+HTML_STAMP := $(HTML_VENV)/.set-up
+
+# $(call install,ENVIRONMENT,ARGUMENTS): uv where it is on PATH, pip otherwise.
+install = $(if $(UV),$(UV) pip install -q --python $(1)/bin/python,$(1)/bin/python -m pip install -q --disable-pip-version-check) -c constraints.txt $(2)
+
+SPHINX := -W -n --keep-going -q
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book html test lint lab reproduce clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## make .venv with everything in it
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(call install,$(VENV),-e '.[$(EXTRAS)]')
+	@touch $@
+
+.venv-book/.set-up: pyproject.toml constraints.txt
+	test -x .venv-book/bin/python || $(PYTHON) -m venv .venv-book
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["book"], sep="\n")' > .venv-book/requirements.txt
+	$(call install,.venv-book,-r .venv-book/requirements.txt)
+	@touch $@
+
+book: $(STAMP)  ## execute every notebook and render the book
+	$(BIN)/python -m skellib reproduce --profile quick
+	SKELLIB_EXECUTED=quick $(BIN)/jupyter-book build . $(SPHINX)
+	@echo "The book: $(CURDIR)/_build/html/index.html"
+
+html: $(HTML_STAMP)  ## render the book from the recorded runs, nothing executed
+	SKELLIB_EXECUTED=recorded $(HTML_VENV)/bin/jupyter-book build . $(SPHINX)
+	@echo "The book: $(CURDIR)/_build/html/index.html"
+
+test: $(STAMP)  ## run all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(STAMP)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: $(STAMP)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+reproduce: $(STAMP)  ## train what has no record yet: PROFILE=paper DATASETS="nucla"
+	$(BIN)/python -m skellib reproduce --profile $(PROFILE) $(addprefix --datasets ,$(DATASETS))
+
+clean:  ## remove the rendered book and caches; records and data stay
+	rm -rf _build book/executed/quick book/executed/*/*.part.ipynb .pytest_cache .mypy_cache .ruff_cache .hypothesis
