@@ -1,0 +1,117 @@
+"""A data set on a device, and its batches.
+
+The packed frames live on the device that computes; a batch is a gather and an
+interpolation there. No worker processes, no Python for each clip. What an epoch draws
+at random depends on the seed and the epoch alone, so that a resumed run draws the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skellib.data import PackedDataset
+from skellib.preprocessing import center, central_crop, crop_resize, random_crop
+
+
+@dataclass(frozen=True)
+class Crop:
+    """How clips are cropped and resized (Section IV-A).
+
+    Attributes:
+        frames: ``T``, the length after resizing.
+        ratio: bounds of the share of a clip that a training crop keeps.
+        floor: a training crop's least number of frames, where the clip has as many.
+        central: the share that inference keeps.
+    """
+
+    frames: int = 64
+    ratio: tuple[float, float] = (0.5, 1.0)
+    floor: int = 1
+    central: float = 0.95
+
+
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """The generator of one epoch's order and crops, of these two numbers alone."""
+    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+class DeviceClips:
+    """The clips of a (part of a) data set, centred, on a device.
+
+    Args:
+        dataset: the clips; only their frames are copied.
+        device: where they go.
+    """
+
+    def __init__(
+        self, dataset: PackedDataset, device: torch.device | str = "cpu"
+    ) -> None:
+        lengths = np.asarray(dataset.lengths)
+        ends = np.cumsum(lengths)
+        within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+        frames = np.repeat(np.asarray(dataset.starts), lengths) + within
+        joints = torch.from_numpy(np.asarray(dataset.joints)[frames]).to(device)
+        self.lengths = torch.from_numpy(lengths).to(device)
+        self.starts = torch.from_numpy(ends - lengths).to(device)
+        self.label = torch.from_numpy(np.asarray(dataset.label)).to(device)
+        self.joints = center(joints, self.starts, self.lengths, dataset.layout)
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def _batch(self, part: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+        """The batch of a plan (3, B): clips, offsets and lengths of their crops."""
+        clips, offset, kept = part
+        x = crop_resize(self.joints, self.starts[clips] + offset, kept, frames)
+        return x, self.label[clips]
+
+    def training(
+        self,
+        batch: int,
+        crop: Crop,
+        *,
+        seed: int,
+        epoch: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of one epoch: shuffled clips, random crops.
+
+        Args:
+            batch: clips in a batch, over all processes; the last one may be smaller.
+            crop: how to crop and resize.
+            seed, epoch: what the order and the crops depend on.
+            rank, world: this process's number, and how many share each batch.
+
+        Yields:
+            ``x`` (B, C, T, N, M) float32 and the labels (B,).
+        """
+        generator = epoch_generator(seed, epoch)
+        device = self.joints.device
+        order = torch.randperm(len(self), generator=generator)
+        offset, kept = random_crop(
+            self.lengths.cpu(), generator, crop.ratio, crop.floor
+        )
+        plan = torch.stack([order, offset[order], kept[order]]).to(device)
+        for part in plan.split(batch, dim=1):
+            if (
+                world > 1
+            ):  # every process takes as many, the first clips twice if need be
+                size = -(-part.shape[1] // world)
+                turn = torch.arange(size, device=device) * world + rank
+                part = part[:, turn % part.shape[1]]
+            yield self._batch(part, crop.frames)
+
+    def inference(self, batch: int, crop: Crop) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of all clips in order, central crops; shapes as in training."""
+        offset, kept = central_crop(self.lengths, crop.central)
+        clips = torch.arange(len(self), device=self.joints.device)
+        for part in torch.stack([clips, offset, kept]).split(batch, dim=1):
+            yield self._batch(part, crop.frames)

@@ -1,0 +1,167 @@
+"""From packed clips to batches: centring, crop, resize, velocity (Section IV-A).
+
+Every function works on whole batches with tensor operations on the device that holds
+the data; there is no loop over clips. ``joints`` is the packed form (F, M, N, C), the
+frames of all clips one after the other; ``starts`` and ``lengths`` say which frames
+belong to which clip.
+
+A joint whose values are all exactly zero in a frame was not tracked. It stays zero
+through centring: it then lies in the body centre, not at minus the origin. The same
+rule keeps an absent second body at zero.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skellib.layouts import Layout
+
+
+def tracked(joints: Tensor) -> Tensor:
+    """Which joints were tracked: (..., C) to a boolean (...)."""
+    return (joints != 0).any(-1)
+
+
+def _first_frame_with_body(present: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
+    """Index (n,) of the first frame of each clip in which ``present`` (F,) is true.
+
+    The clip's first frame where there is none.
+    """
+    frames = torch.arange(len(present), device=present.device)
+    # next_present[f]: the first frame from f on that has a body.
+    far = torch.where(present, frames, len(present))
+    next_present = far.flip(0).cummin(0).values.flip(0)
+    first = next_present[starts]
+    return torch.where(first < starts + lengths, first, starts)
+
+
+def origins(joints: Tensor, starts: Tensor, lengths: Tensor, layout: Layout) -> Tensor:
+    """The body centre of each clip's first frame, (n, dims).
+
+    The first frame that has a body counts, and in it the first body that is present.
+    Where the layout names several joints, those that were tracked are averaged with
+    the layout's weights; where none was, all tracked joints of the body are.
+
+    Args:
+        joints: (F, M, N, C) packed frames.
+        starts: (n,) first frame of each clip.
+        lengths: (n,) frames of each clip.
+        layout: names the centre joints and the number of spatial coordinates.
+    """
+    seen = tracked(joints)  # (F, M, N)
+    frame = _first_frame_with_body(seen.any(-1).any(-1), starts, lengths)
+    body = seen[frame].any(-1).int().argmax(-1)  # (n,) the first one present
+    clips = torch.arange(len(frame), device=joints.device)
+    skeleton = joints[frame][clips, body, :, : layout.dims].double()  # (n, N, dims)
+    known = seen[frame][clips, body].double()  # (n, N)
+    weights = torch.zeros(layout.size, dtype=torch.float64, device=joints.device)
+    for joint, weight in layout.center:
+        weights[joint] = weight
+    weights = known * weights
+    lost = weights.sum(-1, keepdim=True) == 0
+    weights = torch.where(lost, known, weights)
+    total = weights.sum(-1, keepdim=True).clamp_min(1e-12)
+    return ((weights / total).unsqueeze(-1) * skeleton).sum(1)
+
+
+def center(joints: Tensor, starts: Tensor, lengths: Tensor, layout: Layout) -> Tensor:
+    """Move each clip's origin to the body centre of its first frame (Section IV-A).
+
+    Takes and returns (F, M, N, C); see :func:`origins` for the arguments. One origin
+    serves all frames and all bodies of a clip, so that motion through the room and the
+    distance of two people stay as they are. Channels beyond the layout's spatial ones
+    (a confidence score) and untracked joints are left alone.
+    """
+    shift = origins(joints, starts, lengths, layout)
+    # float64 until after the subtraction, so that half-precision storage loses once.
+    space = joints[..., : layout.dims].double()
+    owner = torch.repeat_interleave(
+        torch.arange(len(starts), device=joints.device), lengths
+    )
+    offsets = torch.arange(len(owner), device=joints.device)
+    offsets = offsets - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+    frames = starts[owner] + offsets  # clips may be a subset, in any order
+    moved = space[frames] - shift[owner][:, None, None]
+    moved = moved * tracked(joints[frames]).unsqueeze(-1)
+    centred = joints.clone()
+    centred[frames, ..., : layout.dims] = moved.to(joints.dtype)
+    return centred
+
+
+def random_crop(
+    lengths: Tensor,
+    generator: torch.Generator,
+    ratio: tuple[float, float] = (0.5, 1.0),
+    floor: int = 1,
+) -> tuple[Tensor, Tensor]:
+    """Draw a contiguous part of each clip (Section IV-A).
+
+    The part's share of the clip is uniform in ``ratio``, its position uniform among
+    those possible. Returned are the offset from the clip's start and the length, both
+    (n,) int64; the length is at least 1 and, where the clip has as many, ``floor``.
+
+    Args:
+        lengths: (n,) frames of each clip, on the generator's device.
+        generator: the source of randomness; two draws per clip, whatever the values.
+        ratio: bounds of the share.
+        floor: a least number of frames (1: the text; the first author's feeder of
+            another paper used 64).
+    """
+    draws = torch.rand(
+        2, len(lengths), generator=generator, device=lengths.device, dtype=torch.float64
+    )
+    low, high = ratio
+    share = low + (high - low) * draws[0]
+    kept = (share * lengths).round().long()
+    kept = torch.minimum(kept.clamp_min(max(1, floor)), lengths)
+    offset = (draws[1] * (lengths - kept + 1)).long()
+    return torch.minimum(offset, lengths - kept), kept
+
+
+def central_crop(lengths: Tensor, ratio: float = 0.95) -> tuple[Tensor, Tensor]:
+    """The central part of each clip: offset and length, (n,) each (Section IV-A)."""
+    kept = (ratio * lengths.double()).round().long()
+    kept = torch.minimum(kept.clamp_min(1), lengths)
+    return (lengths - kept) // 2, kept
+
+
+def crop_resize(joints: Tensor, starts: Tensor, lengths: Tensor, frames: int) -> Tensor:
+    """Gather parts of the packed frames and resize them in time (Section IV-A).
+
+    Equal to ``torch.nn.functional.interpolate(part, size=frames, mode="linear",
+    align_corners=False)`` on each part by itself: two gathers and one interpolation
+    for the whole batch.
+
+    Args:
+        joints: (F, M, N, C) packed frames.
+        starts: (B,) first frame of each part, an index into ``joints``.
+        lengths: (B,) frames of each part, at least 1.
+        frames: ``T``.
+
+    Returns:
+        (B, C, T, N, M) float32.
+    """
+    target = torch.arange(frames, device=joints.device, dtype=torch.float32)
+    scale = lengths.float() / frames
+    position = (target + 0.5) * scale.unsqueeze(1) - 0.5  # (B, T)
+    position = position.clamp_min(0)
+    left = position.long()
+    last = (lengths - 1).unsqueeze(1)
+    left = torch.minimum(left, last)
+    right = torch.minimum(left + 1, last)
+    weight = (position - left).view(*position.shape, 1, 1, 1)
+    first = starts.unsqueeze(1)
+    a = joints[first + left].float()  # (B, T, M, N, C)
+    b = joints[first + right].float()
+    return torch.lerp(a, b, weight).permute(0, 4, 1, 3, 2)
+
+
+def velocity(x: Tensor) -> Tensor:
+    """The difference of successive frames, zero in the last (Section III-E, IV-A).
+
+    Takes and returns (B, C, T, N, M): ``v[t] = x[t + 1] - x[t]``, ``v[T - 1] = 0``.
+    """
+    v = torch.zeros_like(x)
+    v[:, :, :-1] = x[:, :, 1:] - x[:, :, :-1]
+    return v
