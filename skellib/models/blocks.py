@@ -1,0 +1,137 @@
+"""Local blocks and synchronous local and non-local blocks (Section III-C, Fig. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from skellib.models.nonlocal_ import NonLocal
+
+ORDERS = ("parallel", "sequential")
+
+
+def _convolution(in_channels: int, out_channels: int, k_t: int, k_s: int) -> nn.Conv2d:
+    """A convolution that keeps (T, N); the normalisation after it holds the bias."""
+    padding = (k_t // 2, k_s // 2)
+    return nn.Conv2d(in_channels, out_channels, (k_t, k_s), padding=padding, bias=False)
+
+
+class LocalBlock(nn.Module):
+    """The baseline block: local in time, in space and in both (Fig. 4b, Eq. 12).
+
+    The temporal (k x 1) and the spatial (1 x k) unit read the input side by side and
+    are summed; the spatio-temporal unit (k x k) follows; then come the residual path,
+    batch normalisation, ReLU and dropout.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel: ``k``, odd.
+        order: ``"parallel"`` as above, or ``"sequential"``: temporal, then spatial,
+            then spatio-temporal.
+        dropout: probability of dropping an element of the output.
+
+    Raises:
+        ValueError: for an unknown ``order``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int = 3,
+        order: str = "parallel",
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        if order not in ORDERS:
+            raise ValueError(f"block order {order!r} is none of {', '.join(ORDERS)}")
+        self.order = order
+        spatial_in = in_channels if order == "parallel" else out_channels
+        self.temporal = _convolution(in_channels, out_channels, kernel, 1)
+        self.spatial = _convolution(spatial_in, out_channels, 1, kernel)
+        self.spatiotemporal = _convolution(out_channels, out_channels, kernel, kernel)
+        same = in_channels == out_channels
+        self.residual = (
+            nn.Identity() if same else _convolution(in_channels, out_channels, 1, 1)
+        )
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def unit_t(self, x: Tensor) -> Tensor:
+        return self.temporal(x)
+
+    def unit_s(self, x: Tensor) -> Tensor:
+        return self.spatial(x)
+
+    def unit_st(self, x: Tensor) -> Tensor:
+        return self.spatiotemporal(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, T, N) to (B, out_channels, T, N)."""
+        if self.order == "parallel":
+            h = self.unit_t(x) + self.unit_s(x)
+        else:
+            h = self.unit_s(self.unit_t(x))
+        h = self.unit_st(h) + self.residual(x)
+        return self.dropout(relu(self.norm(h)))
+
+
+class SLnLBlock(LocalBlock):
+    """A local block whose units each have a non-local partner (Fig. 4c).
+
+    The partner reads what the convolution reads, and the two are summed, so that
+    details and semantics are extracted from the same features at once. With its
+    ``W_w`` at zero a new block computes exactly what its local block computes.
+
+    Args:
+        axes: which units have a partner: ``("t",)`` is the paper's tSLnL, ``("s",)``
+            its sSLnL, ``("t", "s", "st")`` its SLnL (Table IX).
+        embed_ratio: ``L`` as a multiple of ``out_channels``.
+
+    The other arguments are those of :class:`LocalBlock`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        axes: Sequence[str] = ("t", "s", "st"),
+        embed_ratio: float = 1.0,
+        kernel: int = 3,
+        order: str = "parallel",
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel=kernel, order=order, dropout=dropout
+        )
+        units = {"t": self.temporal, "s": self.spatial, "st": self.spatiotemporal}
+        embed = max(1, round(embed_ratio * out_channels))
+        # Not `units[axis]` alone: unknown axes must reach NonLocal, which names them.
+        self.partners = nn.ModuleDict(
+            {
+                axis: NonLocal(
+                    units.get(axis, self.spatiotemporal).in_channels,
+                    out_channels,
+                    embed,
+                    axes=axis,
+                )
+                for axis in axes
+            }
+        )
+
+    def _with_partner(self, axis: str, x: Tensor, local: Tensor) -> Tensor:
+        return local + self.partners[axis](x) if axis in self.partners else local
+
+    def unit_t(self, x: Tensor) -> Tensor:
+        return self._with_partner("t", x, self.temporal(x))
+
+    def unit_s(self, x: Tensor) -> Tensor:
+        return self._with_partner("s", x, self.spatial(x))
+
+    def unit_st(self, x: Tensor) -> Tensor:
+        return self._with_partner("st", x, self.spatiotemporal(x))
