@@ -1,0 +1,110 @@
+"""What a trained network says of clips, and how often it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_confusion_matrix,
+)
+
+from skellib.batches import Crop, DeviceClips
+from skellib.models import SLnLRFA, Stream
+from skellib.records import Metrics
+
+
+@torch.no_grad()
+def _over_clips(
+    model: nn.Module,
+    function: Callable[[Tensor], dict[str, Tensor]],
+    clips: DeviceClips,
+    crop: Crop,
+    batch: int,
+) -> dict[str, Tensor]:
+    """Apply ``function`` to every batch, the model in evaluation mode, and join."""
+    training = model.training
+    model.eval()
+    try:
+        parts = [function(x) for x, _ in clips.inference(batch, crop)]
+    finally:
+        model.train(training)
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def predict(
+    model: nn.Module, clips: DeviceClips, crop: Crop, batch: int = 64
+) -> dict[str, Tensor]:
+    """Logits of all clips in order, (n, classes) float32, by classifier."""
+    logits = _over_clips(model, model, clips, crop, batch)
+    return {name: value.float() for name, value in logits.items()}
+
+
+def features(
+    model: SLnLRFA, clips: DeviceClips, crop: Crop, batch: int = 64
+) -> dict[str, Tensor]:
+    """Features of all clips in order, by classifier: what Fig. 8 embeds."""
+    return _over_clips(model, model.features, clips, crop, batch)
+
+
+def frequency_maps(
+    model: SLnLRFA,
+    clips: DeviceClips,
+    crop: Crop,
+    stream: str = "position",
+    batch: int = 64,
+) -> Tensor:
+    """Log-magnitude of the spectrum of ``X'``, (n, T', N'): Fig. 1, not shifted.
+
+    The mean over channels of ``log(1 + |DFT|)`` of what frequency attention reads.
+    """
+
+    chosen = model.streams[stream]
+    assert isinstance(chosen, Stream)
+
+    def log_magnitude(x: Tensor) -> dict[str, Tensor]:
+        x = chosen.transformed(model.stream_inputs(x)[stream])
+        return {"map": torch.fft.fft2(x.float()).abs().log1p().mean(1)}
+
+    return _over_clips(model, log_magnitude, clips, crop, batch)["map"]
+
+
+def score(
+    logits: Tensor,
+    label: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    keep: np.ndarray | None = None,
+) -> Metrics:
+    """Metrics of predictions.
+
+    Args:
+        logits: (n, classes).
+        label: (n,).
+        loss: of logits and labels, a mean.
+        keep: which clips count, (n,) boolean; all unless given.
+    """
+    if keep is not None:
+        chosen = torch.from_numpy(keep).to(label.device)
+        logits, label = logits[chosen], label[chosen]
+    classes = logits.shape[1]
+    confusion = multiclass_confusion_matrix(logits, label, num_classes=classes)
+    counts = confusion.sum(1)
+    per_class = confusion.diag().double() / counts
+    top5 = None
+    if classes > 5:
+        top5 = multiclass_accuracy(
+            logits, label, num_classes=classes, average="micro", top_k=5
+        ).item()
+    return Metrics(
+        clips=len(label),
+        loss=loss(logits, label).item(),
+        top1=confusion.diag().sum().item() / len(label),
+        top5=top5,
+        per_class=[
+            p if n else None for p, n in zip(per_class.tolist(), counts.tolist())
+        ],
+        confusion=confusion.tolist(),
+    )

@@ -1,0 +1,175 @@
+"""Records of runs: one JSON file for each experiment and seed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from skellib.config import Experiment
+from skellib.errors import InputError
+from skellib.provenance import project_root
+
+VERSION = 1
+
+
+class Metrics(BaseModel):
+    """Scores of a trained network on a set of clips, as fractions of 1.
+
+    Attributes:
+        clips: number of clips.
+        loss: mean objective, without the mimicry term.
+        top1: share of clips whose class was ranked first.
+        top5: share ranked among the first five; none with fewer than six classes.
+        per_class: top-1 of the clips of each class; none where a class has no clip.
+        confusion: row: true class, column: predicted class, in clips.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clips: int = Field(ge=1)
+    loss: float
+    top1: float = Field(ge=0, le=1)
+    top5: float | None = Field(ge=0, le=1)
+    per_class: list[float | None]
+    confusion: list[list[int]]
+
+
+class Epoch(BaseModel):
+    """What one epoch of training showed.
+
+    ``loss`` (the whole objective) and ``top1`` are means over the epoch's training
+    clips while it went on, dropout and crops included; ``test_top1`` is there for the
+    epochs after which the test clips were looked at.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch: int
+    learning_rate: float
+    loss: float
+    top1: float
+    test_top1: float | None = None
+
+
+class RunRecord(BaseModel):
+    """Everything about one run: an experiment with a seed, trained to its end.
+
+    Attributes:
+        version: of this format.
+        key: of the experiment; must be what its configuration hashes to.
+        experiment: the whole configuration.
+        seed: of initialisation, order, crops and dropout.
+        test: metrics of the last epoch on all test clips.
+        clean: the same on the test clips without an exact twin among the training
+            clips; none where every test clip is clean.
+        history: one entry an epoch.
+        seconds: wall time of training and evaluation, over all its resumptions.
+        peak_memory: bytes; of the GPU, or of the process on a CPU.
+        parameters: of the network.
+        execution: how it was run: device, precision, compiled or not, processes.
+        data: fingerprint and source of the data, counts of training and test clips.
+        stamp: commit, clean or not, versions, device, date.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = VERSION
+    key: str
+    experiment: Experiment
+    seed: int = Field(ge=0)
+    test: Metrics
+    clean: Metrics | None
+    history: list[Epoch]
+    seconds: float
+    peak_memory: int
+    parameters: int
+    execution: dict[str, Any]
+    data: dict[str, Any]
+    stamp: dict[str, Any]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that it is either the old one or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read and check one record.
+
+    Raises:
+        InputError: if the file is not a whole record of this version, or its key is
+            not that of its configuration.
+    """
+    try:
+        record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        fault = str(error).splitlines()
+        detail = " ".join(line.strip() for line in fault[1:3]) or fault[0]
+        raise InputError(f"{path}: not a run record ({detail}); delete it") from None
+    if record.version != VERSION:
+        raise InputError(f"{path}: version {record.version}, expected {VERSION}")
+    if record.key != record.experiment.key:
+        raise InputError(
+            f"{path}: key {record.key} is not that of its experiment "
+            f"({record.experiment.key}): the configuration's meaning has changed"
+        )
+    return record
+
+
+class RecordStore:
+    """The folder of records: ``<dataset>/<key>-seed<seed>.json``.
+
+    Args:
+        folder: ``data/records`` of the project unless given.
+    """
+
+    def __init__(self, folder: Path | str | None = None) -> None:
+        self.folder = Path(folder or project_root() / "data" / "records")
+
+    def path(self, experiment: Experiment, seed: int) -> Path:
+        """Where the record of a run lies, or will."""
+        return self.folder / experiment.dataset / f"{experiment.key}-seed{seed}.json"
+
+    def get(self, experiment: Experiment, seed: int) -> RunRecord | None:
+        """The record of a run, or None if it has none.
+
+        Raises:
+            InputError: if its file is not a whole record.
+        """
+        path = self.path(experiment, seed)
+        return read_record(path) if path.is_file() else None
+
+    def put(self, record: RunRecord) -> Path:
+        """Write a record, whole or not at all, and return its path."""
+        path = self.path(record.experiment, record.seed)
+        write_atomically(path, record.model_dump_json(indent=1) + "\n")
+        return path
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        """All records, by path.
+
+        Raises:
+            InputError: at the first file that is not a whole record.
+        """
+        for path in sorted(self.folder.glob("*/*.json")):
+            yield read_record(path)
+
+    def of(self, experiment: Experiment) -> list[RunRecord]:
+        """The records of an experiment, by seed."""
+        folder = self.folder / experiment.dataset
+        found = folder.glob(f"{experiment.key}-seed*.json")
+        return sorted(map(read_record, found), key=lambda record: record.seed)

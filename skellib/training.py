@@ -1,0 +1,480 @@
+"""Train one experiment with one seed: a visible loop on Lightning Fabric.
+
+Fabric places the model and the batches, casts to half precision where asked and
+averages gradients over several devices; the loop itself is here. A run that is killed
+goes on from its last checkpoint and, on a processor, ends with the same numbers as one
+that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from skellib.batches import Crop, DeviceClips
+from skellib.config import Experiment, parse
+from skellib.data import PackedDataset, clean
+from skellib.errors import InputError
+from skellib.evaluation import predict, score
+from skellib.losses import objective
+from skellib.models import SLnLRFA
+from skellib.provenance import project_root, stamp
+from skellib.records import Epoch, RecordStore, RunRecord
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: the loss is not finite."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is carried out; none of it is part of the experiment.
+
+    Attributes:
+        accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` ... (Fabric's names).
+        devices, nodes: processes that share one run (Fabric's DDP).
+        precision: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"`` (Fabric's names).
+        compile: ``torch.compile`` the network.
+        checkpoint_every: epochs between checkpoints.
+        evaluate_every: epochs between looks at the test clips, for the history only.
+        threads: processor threads; 0 leaves PyTorch's choice.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "32-true"
+    compile: bool = False
+    checkpoint_every: int = 1
+    evaluate_every: int = 5
+    threads: int = 0
+
+    def fabric(self) -> Fabric:
+        """A launched Fabric.
+
+        Raises:
+            InputError: if the machine has no such accelerator or precision.
+        """
+        try:
+            fabric = Fabric(
+                accelerator=self.accelerator,
+                devices=self.devices,
+                num_nodes=self.nodes,
+                precision=self.precision,  # type: ignore[arg-type]
+            )
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"execution: {str(error).splitlines()[0]}") from None
+        fabric.launch()
+        return fabric
+
+
+@dataclass
+class State:
+    """What a checkpoint holds beside the weights."""
+
+    epoch: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def build_model(experiment: Experiment, dataset: PackedDataset) -> SLnLRFA:
+    """The experiment's network for the shape of a data set, freshly initialised."""
+    return SLnLRFA(**model_arguments(experiment, dataset))
+
+
+def model_arguments(experiment: Experiment, dataset: PackedDataset) -> dict[str, Any]:
+    """The arguments of :class:`SLnLRFA` for an experiment on a data set."""
+    return {
+        "classes": dataset.num_classes,
+        "channels": dataset.channels,
+        "joints": dataset.layout.size,
+        "bodies": dataset.bodies,
+        "frames": experiment.preprocessing.frames,
+        **experiment.model.model_dump(),
+    }
+
+
+def crop_of(experiment: Experiment) -> Crop:
+    """The experiment's cropping and resizing."""
+    return Crop(**experiment.preprocessing.model_dump())
+
+
+@contextmanager
+def _own_randomness(seed: int, threads: int) -> Iterator[None]:
+    """Seed PyTorch for a run, and leave the caller's generators as they were."""
+    before = torch.get_num_threads()
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        if threads:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+class Checkpoint:
+    """The state of an unfinished run in one file, replaced whole.
+
+    Args:
+        path: of the file.
+        key: of the experiment; a checkpoint of another one is refused.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key = path, key
+
+    def save(self, parts: dict[str, Any], state: State) -> None:
+        """Write weights, optimiser, schedule, generators and progress."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        generators = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            generators["cuda"] = torch.cuda.get_rng_state()
+        content = {name: part.state_dict() for name, part in parts.items()}
+        content |= {"key": self.key, "state": asdict(state), "generators": generators}
+        part = self.path.with_suffix(f".{os.getpid()}.part")
+        torch.save(content, part)
+        os.replace(part, self.path)
+
+    def load(self, parts: dict[str, Any]) -> State:
+        """Restore what :meth:`save` wrote; a fresh state where there is no file.
+
+        Raises:
+            InputError: if the file is damaged or belongs to another experiment.
+        """
+        if not self.path.is_file():
+            return State()
+        try:
+            # weights_only: tensors and plain containers, no other pickled object.
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            if content["key"] != self.key:
+                raise InputError(f"{self.path}: checkpoint of another experiment")
+            for name, part in parts.items():
+                part.load_state_dict(content[name])
+        except InputError:
+            raise
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"{self.path}: damaged checkpoint ({reason}); delete it to start anew"
+            ) from None
+        torch.set_rng_state(content["generators"]["cpu"])
+        if "cuda" in content["generators"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state(content["generators"]["cuda"])
+        return State(**content["state"])
+
+
+def _train_epoch(
+    fabric: Fabric,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    loss_settings: dict[str, Any],
+) -> tuple[float, float]:
+    """One pass over the training clips; the mean loss and accuracy while it went on."""
+    model.train()
+    totals = torch.zeros(3, dtype=torch.float64, device=fabric.device)
+    for x, y in batches:
+        logits = model(x)
+        loss = objective(logits, y, **loss_settings)
+        optimizer.zero_grad(set_to_none=True)
+        fabric.backward(loss)
+        optimizer.step()
+        # Kept on the device: reading a number here would make every step wait.
+        right = (logits["fused"].argmax(1) == y).sum()
+        totals += torch.stack([loss.detach() * len(y), right, right.new_tensor(len(y))])
+    summed = fabric.all_reduce(totals, reduce_op="sum")
+    assert isinstance(summed, Tensor)
+    loss_sum, right, clips = summed.tolist()
+    return loss_sum / clips, right / clips
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes: of the GPU's allocator, else the most this process ever held."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes if sys.platform == "darwin" else kilobytes * 1024
+
+
+def _report(line: str, bar: tqdm | None, due: bool) -> None:
+    """Progress: on the bar of a terminal, else a line every few epochs."""
+    if bar is not None:
+        bar.set_postfix_str(line.partition("  ")[2])
+        bar.update()
+    elif due:
+        print(line, flush=True)
+
+
+def train(
+    experiment: Experiment,
+    seed: int,
+    train_set: PackedDataset,
+    test_set: PackedDataset,
+    *,
+    store: RecordStore | None = None,
+    checkpoints: Path | str | None = None,
+    execution: Execution | None = None,
+    progress: bool = True,
+) -> RunRecord:
+    """Train an experiment with a seed, or return its record if there is one.
+
+    The metrics are those of the last epoch; the test clips select nothing.
+
+    Args:
+        experiment: what to train.
+        seed: of initialisation, order, crops and dropout.
+        train_set, test_set: from :func:`skellib.data.load`.
+        store: where the record goes; the project's unless given.
+        checkpoints: folder for the checkpoint (removed at the end) and the final
+            weights; ``data/checkpoints`` of the project unless given.
+        execution: device, precision and the like.
+        progress: print progress.
+
+    Raises:
+        InputError: for a damaged record or checkpoint.
+        TrainingError: if the loss stops being finite.
+    """
+    store = store or RecordStore()
+    done = store.get(experiment, seed)
+    if done is not None:
+        return done
+    execution = execution or Execution()
+    with _own_randomness(seed, execution.threads):
+        run = _Run(experiment, seed, train_set, test_set, execution, checkpoints)
+        run.loop(progress)
+        record = run.record()
+    if run.fabric.is_global_zero:
+        save_weights(run.module, run.weights, experiment, seed, train_set)
+        store.put(record)
+        run.checkpoint.path.unlink(missing_ok=True)
+    run.fabric.barrier()
+    return record
+
+
+class _Run:
+    """The parts of one run, from set-up to its record."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        seed: int,
+        train_set: PackedDataset,
+        test_set: PackedDataset,
+        execution: Execution,
+        checkpoints: Path | str | None,
+    ) -> None:
+        self.began = time.perf_counter()
+        self.experiment, self.seed, self.execution = experiment, seed, execution
+        self.train_set, self.test_set = train_set, test_set
+        self.stamp = stamp()
+        self.fabric = execution.fabric()
+        device = self.fabric.device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        settings = experiment.training
+        self.module = build_model(experiment, train_set)
+        if device.type == "cpu":  # convolutions of few channels are faster so
+            self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.Adam(
+            self.module.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=device.type in ("cpu", "cuda"),
+        )
+        if execution.compile:
+            self.module.compile()
+        self.model, self.optimizer = self.fabric.setup(self.module, optimizer)
+        self.schedule = torch.optim.lr_scheduler.ExponentialLR(
+            optimizer, settings.decay
+        )
+        self.train_clips = DeviceClips(train_set, device)
+        self.test_clips = DeviceClips(test_set, device)
+        folder = Path(checkpoints or project_root() / "data" / "checkpoints")
+        name = f"{experiment.key}-seed{seed}"
+        folder = folder / experiment.dataset
+        self.weights = folder / f"{name}.safetensors"
+        self.checkpoint = Checkpoint(folder / f"{name}.ckpt", experiment.key)
+        self.parts = {
+            "model": self.module,
+            "optimizer": optimizer,
+            "schedule": self.schedule,
+        }
+        self.state = self.checkpoint.load(self.parts)
+        self.crop = crop_of(experiment)
+        self.before = self.state.seconds
+
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self.began
+
+    def loop(self, progress: bool) -> None:
+        """All epochs that are still to come."""
+        epochs = self.experiment.training.epochs
+        shown = progress and self.fabric.is_global_zero
+        bar = None
+        if shown and sys.stderr.isatty():
+            bar = tqdm(total=epochs, initial=self.state.epoch, unit="epoch")
+        for epoch in range(self.state.epoch, epochs):
+            last = epoch + 1 == epochs
+            line = self.epoch(epoch, last)
+            if shown:
+                due = last or (epoch + 1) % max(1, epochs // 8) == 0
+                _report(line, bar, due)
+            if (epoch + 1) % self.execution.checkpoint_every == 0 or last:
+                self.state.seconds = self.seconds()
+                if self.fabric.is_global_zero:
+                    self.checkpoint.save(self.parts, self.state)
+        if bar is not None:
+            bar.close()
+
+    def epoch(self, epoch: int, last: bool) -> str:
+        """Train one epoch, note it in the history, and describe it in a line."""
+        rate = self.optimizer.param_groups[0]["lr"]
+        batches = self.train_clips.training(
+            self.experiment.training.batch,
+            self.crop,
+            seed=self.seed,
+            epoch=epoch,
+            rank=self.fabric.global_rank,
+            world=self.fabric.world_size,
+        )
+        loss, top1 = _train_epoch(
+            self.fabric,
+            self.model,
+            self.optimizer,
+            batches,
+            self.experiment.loss.model_dump(),
+        )
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"{self.experiment.key} seed {self.seed}: the loss of epoch "
+                f"{epoch + 1} is {loss}"
+            )
+        self.schedule.step()
+        test_top1: float | None = None
+        if last or (epoch + 1) % self.execution.evaluate_every == 0:
+            logits = predict(self.model, self.test_clips, self.crop)["fused"]
+            right = logits.argmax(1) == self.test_clips.label
+            test_top1 = right.double().mean().item()
+        note = Epoch(
+            epoch=epoch + 1,
+            learning_rate=rate,
+            loss=loss,
+            top1=top1,
+            test_top1=test_top1,
+        )
+        self.state.history.append(note.model_dump())
+        self.state.epoch = epoch + 1
+        tested = "" if test_top1 is None else f"  test {100 * test_top1:5.1f} %"
+        total = self.experiment.training.epochs
+        return (
+            f"epoch {epoch + 1:3d}/{total}  loss {loss:7.4f}  "
+            f"train {100 * top1:5.1f} %{tested}  {self.seconds():6.0f} s"
+        )
+
+    def record(self) -> RunRecord:
+        """Evaluate the network as it is after the last epoch."""
+        settings = self.experiment.loss
+        logits = predict(self.model, self.test_clips, self.crop)["fused"]
+
+        def supervised(z: Tensor, y: Tensor) -> Tensor:
+            return objective(
+                {"fused": z}, y, gamma=settings.gamma, margin=settings.margin, mutual=0
+            )
+
+        keep = clean(self.train_set, self.test_set)
+        label = self.test_clips.label
+        untainted = None
+        if not keep.all() and keep.any():
+            untainted = score(logits, label, supervised, keep)
+        device = self.fabric.device
+        return RunRecord(
+            key=self.experiment.key,
+            experiment=self.experiment,
+            seed=self.seed,
+            test=score(logits, label, supervised),
+            clean=untainted,
+            history=[Epoch(**note) for note in self.state.history],
+            seconds=round(self.seconds(), 3),
+            peak_memory=_peak_memory(device),
+            parameters=sum(p.numel() for p in self.module.parameters()),
+            execution={
+                **asdict(self.execution),
+                "accelerator": device.type,
+                "threads": torch.get_num_threads(),
+            },
+            data={
+                "key": self.train_set.key,
+                "fingerprint": self.train_set.fingerprint,
+                "source": self.train_set.source,
+                "train_clips": len(self.train_set),
+                "test_clips": len(self.test_set),
+            },
+            stamp=self.stamp,
+        )
+
+
+def save_weights(
+    model: SLnLRFA,
+    path: Path,
+    experiment: Experiment,
+    seed: int,
+    dataset: PackedDataset,
+) -> None:
+    """Write a network as safetensors, with all that :func:`load_model` needs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arguments = model_arguments(experiment, dataset)
+    metadata = {
+        "experiment": experiment.model_dump_json(),
+        "arguments": json.dumps(arguments),
+        "classes": json.dumps(dataset.classes),
+        "seed": str(seed),
+    }
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    part = path.with_suffix(f".{os.getpid()}.part")
+    save_file(state, part, metadata=metadata)
+    os.replace(part, path)
+
+
+def load_model(path: Path | str) -> tuple[SLnLRFA, Experiment, tuple[str, ...]]:
+    """Read a network that :func:`save_weights` wrote, in evaluation mode.
+
+    Returns the network, its experiment and the names of its classes. Weights kept in
+    half precision are read as float32.
+
+    Raises:
+        InputError: if the file is missing, damaged or was not written by skellib.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        experiment = parse(json.loads(metadata["experiment"]))
+        model = SLnLRFA(**json.loads(metadata["arguments"]))
+        model.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        )
+        classes = tuple(json.loads(metadata["classes"]))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a network of skellib ({reason})") from None
+    return model.eval(), experiment, classes
