@@ -1,0 +1,69 @@
+"""Every plot of the book: one palette, one style, safe for colour-blind readers.
+
+Functions take NumPy arrays or tensors on the CPU and return a matplotlib ``Figure`` (or
+an ``IPython.display.HTML``); they do not show, save or close anything. Names in the
+docstrings such as "Fig. 7" are the paper's figures that they redraw.
+"""
+
+from skellib.figures.curves import divergences, loss_curves, trajectories
+from skellib.figures.diagrams import (
+    attention_diagram,
+    block_diagram,
+    fusion_diagram,
+    fusion_diagrams,
+    network_diagram,
+)
+from skellib.figures.maps import affinity, frequency_map, frequency_maps, masks, matrix
+from skellib.figures.player import player, players
+from skellib.figures.results import (
+    confusion,
+    dots,
+    embedding,
+    history,
+    mutual_weight,
+)
+from skellib.figures.skeletons import (
+    layout_sketch,
+    layout_sketches,
+    rest_pose,
+    skeleton_frames,
+)
+from skellib.figures.style import (
+    CATEGORICAL,
+    DIVERGING,
+    PALETTE,
+    SEQUENTIAL,
+    style,
+)
+
+__all__ = [
+    "CATEGORICAL",
+    "DIVERGING",
+    "PALETTE",
+    "SEQUENTIAL",
+    "affinity",
+    "attention_diagram",
+    "block_diagram",
+    "confusion",
+    "divergences",
+    "dots",
+    "embedding",
+    "frequency_map",
+    "frequency_maps",
+    "fusion_diagram",
+    "fusion_diagrams",
+    "history",
+    "layout_sketch",
+    "layout_sketches",
+    "loss_curves",
+    "masks",
+    "matrix",
+    "mutual_weight",
+    "network_diagram",
+    "player",
+    "players",
+    "rest_pose",
+    "skeleton_frames",
+    "style",
+    "trajectories",
+]

@@ -1,0 +1,626 @@
+"""Figures: their structure, not their pixels."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from skellib import figures
+from skellib.errors import InputError
+from skellib.figures.skeletons import bone_side, project, view_axes
+from skellib.layouts import LAYOUTS, Layout, get
+
+KINECT = get("kinect20")
+
+
+def standing(layout: Layout, frames: int = 4, bodies: int = 1) -> np.ndarray:
+    """A clip (T, M, N, dims) in the rest pose, seen from the front, 2 m away."""
+    pose = figures.rest_pose(layout)
+    right, up = view_axes(layout, (0, 0))[:2, : layout.dims]
+    clip = pose[:, :1] * right + pose[:, 1:] * up
+    if layout.dims == 3:
+        clip = clip + [0, 0, 2]
+    else:
+        clip = clip + 0.01
+    return np.tile(clip, (frames, bodies, 1, 1))
+
+
+def texts(figure: Figure) -> set[str]:
+    return {text.get_text() for ax in figure.axes for text in ax.texts}
+
+
+# ---------------------------------------------------------------- style
+
+
+def _linear(color: str) -> np.ndarray:
+    c = np.array(to_rgb(color))
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def _oklab(rgb: np.ndarray) -> np.ndarray:
+    lms = np.array(
+        [[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]]
+    )
+    lab = np.array(
+        [
+            [0.2105, 0.7936, -0.0041],
+            [1.9780, -2.4286, 0.4506],
+            [0.0259, 0.7828, -0.8087],
+        ]
+    )
+    return lab @ np.cbrt(np.clip(lms @ rgb, 0, None))
+
+
+# Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "deuteranopia": np.array(
+        [[0.3673, 0.8606, -0.2279], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]]
+    ),
+    "protanopia": np.array(
+        [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.052]]
+    ),
+}
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+@pytest.mark.parametrize(
+    "colors",
+    [
+        figures.CATEGORICAL,
+        [figures.PALETTE[name] for name in ("left", "right", "middle")],
+        [figures.PALETTE[name] for name in ("position", "velocity", "fused")],
+    ],
+)
+def test_colours_stay_apart_for_colour_blind_readers(colors, deficiency):
+    lab = [_oklab(DEFICIENCIES[deficiency] @ _linear(color)) for color in colors]
+    apart = [np.linalg.norm(a - b) for i, a in enumerate(lab) for b in lab[i + 1 :]]
+    assert min(apart) > 0.1
+
+
+def test_sequential_map_darkens_steadily():
+    colors = figures.SEQUENTIAL(np.linspace(0, 1, 50))[:, :3]
+    light = [_oklab(_linear(color))[0] for color in colors]
+    assert (np.diff(light) < 0).all()
+
+
+def test_figures_leave_rcparams_and_pyplot_alone():
+    import matplotlib as mpl
+    from matplotlib import pyplot
+
+    before = dict(mpl.rcParams)
+    figures.layout_sketch(KINECT)
+    assert dict(mpl.rcParams) == before
+    assert pyplot.get_fignums() == []
+    with mpl.rc_context():
+        figures.style()
+        assert mpl.rcParams["font.family"] == ["DejaVu Sans"]
+
+
+# ---------------------------------------------------------------- skeletons
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_rest_pose_is_symmetric_with_distinct_joints(layout):
+    pose = figures.rest_pose(layout)
+    assert pose.shape == (layout.size, 2)
+    assert len(np.unique(pose, axis=0)) == layout.size
+    for left, right in layout.pairs:
+        assert pose[left, 0] > 0
+        np.testing.assert_allclose(pose[right], pose[left] * [-1, 1])
+
+
+def test_rest_pose_names_the_unknown_joint():
+    tail = Layout("custom cat", ("head", "tail"), ((0, 1),), ((0, 1.0),), (), (1, 1), 3)
+    with pytest.raises(InputError, match=r"'tail'.*positions"):
+        figures.layout_sketch(tail)
+    figures.layout_sketch(tail, positions=[[0, 1], [0, 0]])
+
+
+def test_layout_sketch_numbers_every_joint():
+    figure = figures.layout_sketch(KINECT, first=1)
+    assert texts(figure) == {str(number) for number in range(1, 21)}
+    assert len(figure.axes[0].lines) == len(KINECT.bones) + KINECT.size
+    assert not texts(figures.layout_sketch(KINECT, numbers=False))
+
+
+def test_layout_sketches_have_one_panel_each():
+    figure = figures.layout_sketches(list(LAYOUTS.values()))
+    drawn = [ax for ax in figure.axes if ax.lines]
+    assert len(drawn) == len(LAYOUTS)
+    assert "25 joints" in texts(figure)
+
+
+def test_bones_take_the_side_of_their_limb():
+    assert bone_side(KINECT, (2, 4)) == "left"
+    assert bone_side(KINECT, (8, 9)) == "right"
+    assert bone_side(KINECT, (0, 1)) == "middle"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("view", [(0, 0), (35, 20), (-120, 80)])
+def test_views_are_right_handed_rotations(layout, view):
+    axes = view_axes(layout, view)
+    if layout.dims == 3:
+        np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
+        assert np.linalg.det(axes) == pytest.approx(1)
+    head = project(standing(layout)[0, 0], layout, (0, 0))
+    np.testing.assert_allclose(
+        head[:, 1] - head[0, 1],
+        (pose := figures.rest_pose(layout))[:, 1] - pose[0, 1],
+        atol=1e-12,
+    )
+
+
+def test_view_from_the_side_shows_depth():
+    # From the azimuth of 90 degrees, what lay behind lies to the side.
+    point = np.array([0.0, 0.0, 1.0])
+    assert project(point, KINECT, (0, 0)) == pytest.approx([0, 0, -1])
+    assert project(point, KINECT, (90, 0)) == pytest.approx([1, 0, 0])
+    assert project(point, KINECT, (0, 90)) == pytest.approx([0, 1, 0])
+
+
+def _segments(figure: Figure) -> list[int]:
+    return [
+        len(item.get_segments())
+        for item in figure.axes[0].collections
+        if isinstance(item, LineCollection)
+    ]
+
+
+def _joints(figure: Figure) -> list[int]:
+    return [
+        len(item.get_offsets())
+        for item in figure.axes[0].collections
+        if isinstance(item, PathCollection)
+    ]
+
+
+def test_strip_draws_every_body_and_frame():
+    clip = standing(KINECT, 9, 2)
+    figure = figures.skeleton_frames(torch.tensor(clip), KINECT, frames=3, title="two")
+    assert _segments(figure) == [19] * 6
+    assert _joints(figure) == [20] * 6
+    assert texts(figure) == {"frame 0", "4", "8"}
+
+
+def test_strip_leaves_out_what_is_missing():
+    clip = standing(KINECT, 2, 2)
+    clip[0, 0, 7] = 0  # a hand: one bone
+    clip[1, 0, 0] = 0  # the hip centre: three bones
+    clip[:, 1] = 0  # the second body
+    figure = figures.skeleton_frames(clip, KINECT, frames=[0, 1])
+    assert _segments(figure) == [18, 16]
+    assert _joints(figure) == [19, 19]
+    empty = figures.skeleton_frames(np.zeros_like(clip), KINECT)
+    assert _segments(empty) == _joints(empty) == []
+
+
+def test_strip_of_one_frame_and_of_one_body_without_its_axis():
+    figure = figures.skeleton_frames(standing(KINECT, 1)[:, 0], KINECT)
+    assert _segments(figure) == [19]
+
+
+def test_strip_refuses_what_does_not_fit():
+    with pytest.raises(InputError, match="kinect20"):
+        figures.skeleton_frames(np.ones((4, 1, 19, 3)), KINECT)
+    with pytest.raises(InputError, match="7 is not in a clip of 4"):
+        figures.skeleton_frames(standing(KINECT), KINECT, frames=[7])
+
+
+# ---------------------------------------------------------------- player
+
+
+class _Page(HTMLParser):
+    """Checks that tags nest, and keeps them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.feed(page)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag != "input":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def _settings(page: str) -> dict:
+    found = re.search(r'\)\("[0-9a-f]{12}",(\{.*\})\)</script>$', page, re.S)
+    assert found
+    return json.loads(found[1])
+
+
+def _decoded(clip: dict) -> np.ndarray:
+    words = np.frombuffer(base64.b64decode(clip["data"]), "<i2")
+    return words.reshape(*clip["shape"], 3)
+
+
+def test_player_page_is_valid_small_and_offline():
+    clip = standing(KINECT, 60)
+    page = figures.player(clip, KINECT, title="A <b> & c", label="wave").data
+    tags = _Page(page).tags
+    assert len(page.encode()) < 25_000
+    assert "http" not in page
+    assert "//" not in page.replace("</", "")
+    assert "A &lt;b&gt; &amp; c" in page
+    canvas = next(attrs for tag, attrs in tags if tag == "canvas")
+    assert canvas["role"] == "img"
+    assert canvas["tabindex"] == "0"
+    assert canvas["aria-label"].startswith("Moving skeleton: wave.")
+    slider = next(attrs for tag, attrs in tags if tag == "input")
+    assert slider["max"] == "59"
+    assert slider["aria-label"]
+    assert "prefers-reduced-motion" in page
+    assert not any("id" in attrs for _, attrs in tags)
+
+
+def test_player_is_deterministic_and_tells_clips_apart():
+    clip = standing(KINECT)
+    page = figures.player(clip, KINECT).data
+    assert page == figures.player(clip.copy(), KINECT).data
+    key = re.compile(r'data-skeleton-player="(\w+)"')
+    other = figures.player(clip[:2], KINECT).data
+    assert key.findall(page)[0] != key.findall(other)[0]
+
+
+def test_player_keeps_coordinates_within_a_millimetre():
+    clip = standing(KINECT, 5) + np.arange(5).reshape(-1, 1, 1, 1) * [0.8, 0, 0.3]
+    packed = _settings(figures.player(clip, KINECT).data)["clips"][0]
+    whole = _decoded(packed).astype(float)
+    bone = np.linalg.norm(clip[:, 0, 13] - clip[:, 0, 12], axis=-1)
+    unit = np.ptp(whole[..., 1]) / np.ptp(clip[..., 1])
+    drawn = np.linalg.norm(whole[:, 0, 13] - whole[:, 0, 12], axis=-1) / unit
+    np.testing.assert_allclose(drawn, bone, atol=1e-3)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_player_marks_missing_joints_and_absent_bodies(layout):
+    clip = standing(layout, 3, 2)
+    clip[1, 0, 3] = 0
+    clip[:, 1] = 0
+    packed = _settings(figures.player(clip, layout).data)["clips"][0]
+    missing = (_decoded(packed) == -32768).all(axis=-1)
+    expected = np.zeros((3, 2, layout.size), bool)
+    expected[1, 0, 3] = expected[:, 1] = True
+    np.testing.assert_array_equal(missing, expected)
+    assert len(packed["bones"]) == len(layout.bones)
+    assert packed["flat"] == (layout.dims == 2)
+
+
+def test_player_of_nothing_tracked_still_works():
+    packed = _settings(figures.player(np.zeros((2, 1, 20, 3)), KINECT).data)["clips"][0]
+    assert (_decoded(packed) == -32768).all()
+    assert packed["top"] > packed["floor"]
+    assert packed["radius"] > 0
+
+
+def test_players_share_one_time_axis():
+    clips = [standing(KINECT, 3), standing(get("openpose18"), 7)]
+    page = figures.players(clips, [KINECT, get("openpose18")], ["a", "b"], fps=15).data
+    assert sum(tag == "canvas" for tag, _ in _Page(page).tags) == 2
+    settings = _settings(page)
+    assert settings["frames"] == 7
+    assert settings["fps"] == 15
+    with pytest.raises(InputError, match="2 clips, 1 layouts"):
+        figures.players(clips, [KINECT])
+    with pytest.raises(InputError, match="at least one"):
+        figures.players([], KINECT)
+
+
+def test_player_text_cannot_end_its_script():
+    page = figures.player(standing(KINECT), KINECT, label="</script><b>").data
+    assert page.count("</script>") == 1
+
+
+# ---------------------------------------------------------------- curves
+
+
+def test_loss_curves_differ_without_colour():
+    p = torch.linspace(0.01, 1, 50)
+    names = [f"loss {i}" for i in range(6)]
+    figure = figures.loss_curves({name: (p, -p.log()) for name in names})
+    lines = [line for line in figure.axes[0].lines if line.get_label() in names]
+    assert len(lines) == 6
+    assert len({str(line._unscaled_dash_pattern) for line in lines}) == 6
+    assert figure.axes[0].get_legend() is not None
+
+
+def test_divergences_match_their_definitions():
+    p, q = np.array([0.9, 0.1]), np.array([0.25, 0.75])
+
+    def kl(a, b):
+        return float((a * np.log(a / b)).sum())
+
+    figure = figures.divergences([0.9])
+    jeffreys, shannon = figure.axes[0].lines[:2]
+    at = np.argmin(np.abs(jeffreys.get_xdata() - 0.25))
+    assert jeffreys.get_xdata()[at] == pytest.approx(0.25)
+    assert jeffreys.get_ydata()[at] == pytest.approx((kl(p, q) + kl(q, p)) / 2)
+    middle = (p + q) / 2
+    expected = (kl(p, middle) + kl(q, middle)) / 2
+    assert shannon.get_ydata()[at] == pytest.approx(expected)
+    assert shannon.get_ydata().max() < np.log(2)
+    with pytest.raises(InputError, match="inside"):
+        figures.divergences([1.0])
+
+
+def test_trajectories_have_a_panel_for_each_joint_and_coordinate():
+    clips = [standing(KINECT, 5)[:, 0], standing(KINECT, 8)[:, 0]]
+    figure = figures.trajectories(
+        clips, [0, 7], ["before", "after"], KINECT.joints, relative=True
+    )
+    assert len(figure.axes) == 6
+    for ax in figure.axes:
+        assert [line.get_xdata()[-1] for line in ax.lines] == [1, 1]
+    assert figure.axes[3].get_ylabel().startswith("left hand")
+    spans = [np.ptp(ax.get_ylim()) for ax in figure.axes]
+    np.testing.assert_allclose(spans, spans[0])
+    with pytest.raises(InputError, match="joint 20"):
+        figures.trajectories(clips[0], [20])
+    figures.trajectories(clips[0][:1], [0])
+
+
+# ---------------------------------------------------------------- maps
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (7, 5)])
+def test_frequency_map_puts_each_frequency_at_its_place(shape):
+    frames, joints = shape
+    u, v = 2, -1
+    t, n = np.mgrid[:frames, :joints]
+    wave = np.exp(2j * np.pi * (u * t / frames + v * n / joints))
+    figure = figures.frequency_map(np.fft.fft2(wave), "a wave")
+    image = figure.axes[0].images[0]
+    row, column = np.unravel_index(np.argmax(image.get_array()), (joints, frames))
+    left, _, bottom, _ = image.get_extent()
+    assert (left + column + 0.5, bottom + row + 0.5) == (u, v)
+    assert image.get_array().max() == pytest.approx(np.log1p(frames * joints))
+
+
+def test_frequency_maps_share_one_scale():
+    maps = [np.full((6, 4), 1.0), np.full((6, 4), 5.0)]
+    figure = figures.frequency_maps(maps, ["a", "b"], log=False)
+    images = [ax.images[0] for ax in figure.axes if ax.images]
+    assert [image.get_clim() for image in images] == [(1, 5), (1, 5)]
+    with pytest.raises(InputError, match="negative"):
+        figures.frequency_map(-np.ones((4, 4)))
+    with pytest.raises(InputError, match="no map"):
+        figures.frequency_maps([])
+
+
+def test_masks_take_the_model_s_shapes():
+    figure = figures.masks(torch.rand(1, 1, 8, 6), torch.rand(8, 6))
+    assert [ax.images[0].get_clim() for ax in figure.axes[:2]] == [(0, 1), (0, 1)]
+
+
+def test_affinity_marks_the_target():
+    fields = {"convolution": np.eye(6, 4), "non-local": 3 * torch.rand(6, 4)}
+    figure = figures.affinity(fields, (2, 1))
+    for ax in figure.axes[:2]:
+        assert ax.images[0].get_array().max() == pytest.approx(1)
+        assert ax.lines[0].get_xydata().tolist() == [[2, 1]]
+    with pytest.raises(InputError, match="outside"):
+        figures.affinity(np.ones((6, 4)), (6, 0))
+    with pytest.raises(InputError, match="scale"):
+        figures.affinity(np.ones((6, 4)), (0, 0), scale="log")
+
+
+def test_matrix_is_white_at_zero():
+    figure = figures.matrix(torch.randn(64, 20), columns=KINECT.joints)
+    low, high = figure.axes[0].images[0].get_clim()
+    assert low == -high
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels == list(KINECT.joints)
+
+
+# ---------------------------------------------------------------- results
+
+
+def test_history_reads_a_record_s_epochs():
+    epochs = [
+        {
+            "epoch": i,
+            "learning_rate": 1e-3,
+            "loss": 1.0 / i,
+            "top1": 0.1 * i,
+            "test_top1": 0.5 if i == 3 else None,
+        }
+        for i in (1, 2, 3)
+    ]
+    figure = figures.history(epochs)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["loss", "accuracy", "learning rate"]
+    lines = {line.get_label(): line for line in figure.axes[1].lines}
+    assert lines["train"].get_xdata().tolist() == [1, 2, 3]
+    assert lines["test"].get_xydata().tolist() == [[3, 0.5]]
+    assert len(figures.history({"train_loss": [2, 1], "test_loss": [3, 2]}).axes) == 1
+    with pytest.raises(InputError, match="no loss"):
+        figures.history({"speed": [1.0]})
+
+
+def test_confusion_normalises_rows_and_survives_an_empty_one():
+    figure = figures.confusion([[3, 1], [0, 0]], ["walk", "run"])
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), [[75, 25], [0, 0]])
+    assert texts(figure) == {"75", "25"}
+    assert texts(figures.confusion([[3, 1], [0, 2]], ["a", "b"], False)) == {
+        "3", "1", "2",
+    }  # fmt: skip
+    with pytest.raises(InputError, match="3 classes"):
+        figures.confusion(np.eye(2), ["a", "b", "c"])
+
+
+def test_dots_say_what_was_not_run():
+    figure = figures.dots(
+        [
+            {
+                "label": "A",
+                "mean": 90.0,
+                "low": 89.0,
+                "high": 91.0,
+                "n": 5,
+                "paper": 91,
+            },
+            {"label": "B", "paper": 92.0},
+        ]
+    )
+    assert texts(figure) == {"n = 5", "not run"}
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["A", "B"]
+    with pytest.raises(InputError, match="no row"):
+        figures.dots([])
+
+
+def test_embedding_writes_each_class_at_its_centre():
+    points = np.array([[0, 0], [2, 0], [1, 0], [9, 9]], float)
+    figure = figures.embedding(points, [0, 0, 0, 13], [f"class {i}" for i in range(14)])
+    at = {text.get_text(): text.xy for text in figure.axes[0].texts}
+    np.testing.assert_allclose(at["0"], [1, 0])
+    np.testing.assert_allclose(at["13"], [9, 9])
+    markers = [item.get_paths()[0].vertices for item in figure.axes[0].collections]
+    assert markers[0].shape != markers[1].shape
+    with pytest.raises(InputError, match="points"):
+        figures.embedding(points, [0, 1])
+
+
+def test_mutual_weight_spaces_its_values_evenly():
+    figure = figures.mutual_weight(
+        [0, 0.1, 1], [90, 92, 89.0], [[89, 91], [91, 93], [88, 90.0]], [90, 93, 88]
+    )
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "0.1", "1"]
+    assert [line.get_label() for line in ax.lines] == ["measured, mean", "paper"]
+    with pytest.raises(InputError, match="2 means"):
+        figures.mutual_weight([0, 1, 2], [1, 2], [[0, 1]])
+
+
+# ---------------------------------------------------------------- diagrams
+
+
+def _boxes(figure: Figure) -> int:
+    return sum(isinstance(p, FancyBboxPatch) for ax in figure.axes for p in ax.patches)
+
+
+STAGES = [("transform", (30, 64, 64)), ("SLnL 1", (64, 64, 64)), ("average", (64,))]
+
+
+def test_network_diagram_has_every_stage_in_every_stream():
+    figure = figures.network_diagram(STAGES, title="the network")
+    # Two streams of an input, three stages, a feature and a classifier; and the fused.
+    assert _boxes(figure) == 2 * (1 + 3 + 2) + 2
+    assert {"SLnL 1", "30", "channels", "the network"} <= texts(figure)
+    assert _boxes(figures.network_diagram(STAGES, streams=("position",))) == 6
+    with pytest.raises(InputError, match="stages"):
+        figures.network_diagram([])
+
+
+@pytest.mark.parametrize(
+    ("policy", "losses", "joint"),
+    [
+        ("position", 1, None),
+        ("velocity", 1, None),
+        ("sum", 1, "256"),
+        ("concatenation", 1, "512"),
+        ("multi_task", 3, "512"),
+        ("mutual", 3, "512"),
+    ],
+)
+def test_fusion_diagrams_have_their_classifiers(policy, losses, joint):
+    figure = figures.fusion_diagram(policy)
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words.count("SMFL") == words.count("FC") == losses
+    assert ("$f_c$\n" + joint in words) if joint else ("$f_c$" not in " ".join(words))
+    assert words.count("$D$") == (3 if policy == "mutual" else 0)
+
+
+def test_fusion_diagram_names_the_unknown_policy():
+    with pytest.raises(InputError, match="'mean'"):
+        figures.fusion_diagram("mean")
+
+
+def test_fusion_diagrams_have_a_panel_each():
+    figure = figures.fusion_diagrams()
+    assert len([ax for ax in figure.axes if ax.texts]) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "networks"),
+    [("amplitude", 1), ("sine", 1), ("cosine", 1), ("dependent", 2), ("residual", 2)],
+)
+def test_attention_diagrams_have_their_mask_networks(kind, networks):
+    figure = figures.attention_diagram(kind)
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words.count("mean") == words.count("×") == networks
+    assert words.count("+") == (kind == "residual")
+    with pytest.raises(InputError, match="'none'"):
+        figures.attention_diagram("none")
+
+
+@pytest.mark.parametrize("axes", [(), ("t",), ("s",), ("t", "s", "st")])
+def test_block_diagrams_have_their_partners(axes):
+    figure = figures.block_diagram(axes, kernel=5)
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert sum("NonLocal" in word for word in words) == len(axes)
+    assert "tLocal\n5 × 1" in words
+    arrows = [p for p in figure.axes[0].patches if isinstance(p, FancyArrowPatch)]
+    assert len(arrows) >= 6
+    with pytest.raises(InputError, match="among t, s, st"):
+        figures.block_diagram(("x",))
+
+
+# ---------------------------------------------------------------- all
+
+
+def _every_figure():
+    p = np.linspace(0.01, 1, 20)
+    clip = standing(KINECT, 5)
+    yield figures.layout_sketches([KINECT, get("ntu25")])
+    yield figures.skeleton_frames(clip, KINECT)
+    yield figures.loss_curves({"CE (0, 0)": (p, -np.log(p))}, title="Fig. 5")
+    yield figures.divergences()
+    yield figures.trajectories(clip[:, 0], [0])
+    yield figures.frequency_map(np.ones((8, 6)))
+    yield figures.frequency_maps([np.ones((8, 6))] * 5)
+    yield figures.masks(np.ones((8, 6)), np.ones((8, 6)))
+    yield figures.affinity(np.eye(8, 20), (1, 1), KINECT.joints)
+    yield figures.matrix(np.eye(4), title="identity")
+    yield figures.history({"loss": [1.0]}, title="one epoch")
+    yield figures.confusion(np.eye(3), ["a", "b", "c"], title="right")
+    yield figures.dots([{"label": "A", "mean": 1.0}], title="a table")
+    yield figures.embedding(np.random.default_rng(0).normal(size=(9, 2)), np.arange(9))
+    yield figures.mutual_weight([0, 1], [1, 2], [[0, 2], [1, 3]])
+    yield figures.network_diagram(STAGES)
+    yield figures.fusion_diagrams()
+    yield figures.attention_diagram("shared")
+    yield figures.block_diagram()
+
+
+def test_every_figure_renders_to_a_small_png(recwarn):
+    for figure in _every_figure():
+        png = figure._repr_png_()
+        assert png.startswith(b"\x89PNG")
+        assert len(png) < 150_000
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_drawing_into_given_axes_adds_no_figure():
+    host = Figure()
+    ax = host.add_subplot()
+    assert figures.layout_sketch(KINECT, ax) is host
+    assert figures.fusion_diagram("sum", ax=host.add_subplot()) is host
