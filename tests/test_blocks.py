@@ -76,6 +76,24 @@ def test_dropout_only_in_training():
     assert not torch.equal(made.train()(x), made.train()(x))
 
 
+def test_where_dropout_sits():
+    """With everything dropped: an empty output, or the residual path alone."""
+    x = torch.randn(2, 4, 7, 6)
+    end = LocalBlock(4, 4, dropout=0.999999, dropout_at="end").train()
+    assert (end(x) == 0).all()
+    inside = LocalBlock(4, 4, dropout=0.999999, dropout_at="inside").train()
+    torch.testing.assert_close(inside(x), inside.norm(x).relu())
+
+
+def test_dropout_at_the_end_shifts_what_max_pooling_sees():
+    """Why its place matters: the maximum of noisy values is not the noisy maximum."""
+    x = torch.rand(1, 8, 4000, 1) + 1
+    dropped = torch.nn.functional.dropout(x, 0.2)
+    pool = torch.nn.functional.max_pool2d
+    assert dropped.mean() == pytest.approx(x.mean().item(), rel=0.01)
+    assert pool(dropped, (2, 1)).mean() > 1.04 * pool(x, (2, 1)).mean()
+
+
 @pytest.mark.parametrize("kind", [LocalBlock, SLnLBlock])
 def test_every_parameter_gets_a_gradient(kind):
     made = kind(4, 6, dropout=0.0)
@@ -89,5 +107,7 @@ def test_every_parameter_gets_a_gradient(kind):
 def test_unknown_order_and_axes():
     with pytest.raises(ValueError, match="'reversed' is none of parallel"):
         LocalBlock(4, 4, order="reversed")
+    with pytest.raises(ValueError, match="'start' is none of end, inside"):
+        LocalBlock(4, 4, dropout_at="start")
     with pytest.raises(ValueError, match="'x' are none of t, s, st"):
         SLnLBlock(4, 4, axes=("x",))

@@ -32,6 +32,7 @@ def test_choices_are_those_of_the_modules():
     assert choices(ModelConfig, "pooling") == set(network.POOLINGS)
     assert choices(ModelConfig, "combine_bodies") == set(network.BODIES)
     assert choices(ModelConfig, "order") == set(blocks.ORDERS)
+    assert choices(ModelConfig, "dropout_at") == set(blocks.DROPOUTS)
     assert choices(LossConfig, "divergence") == set(losses.DIVERGENCES)
     axis = get_args(ModelConfig.model_fields["axes"].annotation)[0]
     assert set(get_args(axis)) == set(nonlocal_.AXES)
@@ -50,13 +51,34 @@ def test_paper_settings_of_n_ucla():
     assert e.model.widths == (64, 64, 128, 128, 256, 256)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "protocol", "training", "frames", "margin", "slnl"),
+    [
+        ("ntu", "cross_subject", (100, 32, 0.98), 64, 0.4, 5),
+        ("ntu", "cross_view", (100, 32, 0.98), 64, 0.6, 3),
+        ("kinetics", "train_val", (300, 128, 0.95), 128, 0.6, 3),
+        ("sysu", "cross_subject", (40, 16, 0.92), 64, 0.6, 3),
+        ("sysu", "same_subject", (40, 16, 0.92), 64, 0.6, 3),
+    ],
+)
+def test_paper_settings_elsewhere(dataset, protocol, training, frames, margin, slnl):
+    e = final_model(dataset, protocol=protocol)
+    found = (e.training.epochs, e.training.batch, e.training.decay)
+    assert found == training
+    assert e.preprocessing.frames == frames
+    assert (e.loss.margin, e.model.slnl_blocks) == (margin, slnl)
+    assert len(e.model.widths) == (8 if dataset == "kinetics" else 6)
+    laptop = final_model(dataset, "laptop", protocol)
+    assert len(laptop.model.widths) == 6 and laptop.model.kernels == 3
+
+
 @pytest.mark.parametrize("profile", ["quick", "laptop"])
 def test_smaller_profiles_keep_the_kind_of_network_and_the_final_rate(profile):
     paper, small = final_model("nucla"), final_model("nucla", profile)
     changed = {
         name for name, value in small.model if value != getattr(paper.model, name)
     }
-    assert changed <= {"widths", "new_joints", "coordinate_systems"}
+    assert changed <= {"widths", "new_joints", "coordinate_systems", "dropout"}
     assert small.loss == paper.loss
     last = [e.training.decay**e.training.epochs for e in (paper, small)]
     assert last[0] == pytest.approx(last[1], rel=1e-3)
@@ -98,6 +120,8 @@ def test_what_does_not_change_the_result_does_not_change_the_key():
     )
     plain = e.replace(**{"model.frequency_attention": "none"})
     assert plain.replace(**{"model.reduction": 8}).key == plain.key
+    whole = e.replace(**{"model.dropout": 0})
+    assert whole.replace(**{"model.dropout_at": "inside"}).key == whole.key
     raw = e.replace(**{"model.transform": "none"})
     assert raw.replace(**{"model.new_joints": 8}).key == raw.key
 

@@ -10,6 +10,7 @@ from torch.nn.functional import relu
 from skellib.models.nonlocal_ import NonLocal
 
 ORDERS = ("parallel", "sequential")
+DROPOUTS = ("end", "inside")
 
 
 def _convolution(in_channels: int, out_channels: int, k_t: int, k_s: int) -> nn.Conv2d:
@@ -31,10 +32,12 @@ class LocalBlock(nn.Module):
         kernel: ``k``, odd.
         order: ``"parallel"`` as above, or ``"sequential"``: temporal, then spatial,
             then spatio-temporal.
-        dropout: probability of dropping an element of the output.
+        dropout: probability of dropping an element.
+        dropout_at: ``"end"``: of the block's output; ``"inside"``: of what enters the
+            spatio-temporal unit. The paper says only that each block has it.
 
     Raises:
-        ValueError: for an unknown ``order``.
+        ValueError: for an unknown ``order`` or ``dropout_at``.
     """
 
     def __init__(
@@ -45,11 +48,15 @@ class LocalBlock(nn.Module):
         kernel: int = 3,
         order: str = "parallel",
         dropout: float = 0.2,
+        dropout_at: str = "end",
     ) -> None:
         super().__init__()
         if order not in ORDERS:
             raise ValueError(f"block order {order!r} is none of {', '.join(ORDERS)}")
-        self.order = order
+        if dropout_at not in DROPOUTS:
+            known = ", ".join(DROPOUTS)
+            raise ValueError(f"dropout_at {dropout_at!r} is none of {known}")
+        self.order, self.dropout_at = order, dropout_at
         spatial_in = in_channels if order == "parallel" else out_channels
         self.temporal = _convolution(in_channels, out_channels, kernel, 1)
         self.spatial = _convolution(spatial_in, out_channels, 1, kernel)
@@ -76,8 +83,10 @@ class LocalBlock(nn.Module):
             h = self.unit_t(x) + self.unit_s(x)
         else:
             h = self.unit_s(self.unit_t(x))
-        h = self.unit_st(h) + self.residual(x)
-        return self.dropout(relu(self.norm(h)))
+        if self.dropout_at == "inside":
+            h = self.dropout(h)
+        h = relu(self.norm(self.unit_st(h) + self.residual(x)))
+        return self.dropout(h) if self.dropout_at == "end" else h
 
 
 class SLnLBlock(LocalBlock):
@@ -105,9 +114,15 @@ class SLnLBlock(LocalBlock):
         kernel: int = 3,
         order: str = "parallel",
         dropout: float = 0.2,
+        dropout_at: str = "end",
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel=kernel, order=order, dropout=dropout
+            in_channels,
+            out_channels,
+            kernel=kernel,
+            order=order,
+            dropout=dropout,
+            dropout_at=dropout_at,
         )
         units = {"t": self.temporal, "s": self.spatial, "st": self.spatiotemporal}
         embed = max(1, round(embed_ratio * out_channels))

@@ -52,6 +52,7 @@ class Stream(nn.Module):
         pooling: str,
         combine_bodies: str,
         dropout: float,
+        dropout_at: str,
     ) -> None:
         super().__init__()
         self.combine_bodies = combine_bodies
@@ -75,6 +76,7 @@ class Stream(nn.Module):
                 "kernel": kernel,
                 "order": order,
                 "dropout": dropout,
+                "dropout_at": dropout_at,
             }
             if i < slnl_blocks:
                 options |= {"axes": axes, "embed_ratio": embed_ratio}
@@ -133,7 +135,7 @@ class SLnLRFA(nn.Module):
         combine_bodies: ``"joints"``: bodies are stacked as further joints, one pass;
             ``"maximum"``: one pass for each body with shared weights, and the
             element-wise maximum of their features.
-        dropout: in each block.
+        dropout, dropout_at: in each block, see :class:`LocalBlock`.
         fusion: a row of Table X (Fig. 6): ``"position"`` or ``"velocity"``: one
             stream; ``"sum"``, ``"concatenation"`` of the features; ``"multi_task"``:
             concatenation, and a classifier for each stream beside.
@@ -164,6 +166,7 @@ class SLnLRFA(nn.Module):
         pooling: str = "time",
         combine_bodies: str = "joints",
         dropout: float = 0.2,
+        dropout_at: str = "end",
         fusion: str = "multi_task",
     ) -> None:
         super().__init__()
@@ -199,6 +202,7 @@ class SLnLRFA(nn.Module):
                 pooling=pooling,
                 combine_bodies=combine_bodies,
                 dropout=dropout,
+                dropout_at=dropout_at,
             )
         width = widths[-1]
         joined = 2 * width if fusion in ("concatenation", "multi_task") else width
