@@ -78,7 +78,7 @@ def test_prepare_then_train(tmp_path, capfd):
         (["prepare", "nucla", "--source", "{tmp}/none"], "none: no such file"),
         (["prepare", "nucla"], "Missing option '--source'"),
         (["prepare", "mnist", "--source", "{tmp}"], "'mnist'"),
-        (["train", "--dataset", "mnist"], "data set 'mnist' is none of synthetic"),
+        (["train", "--dataset", "mnist"], "data set 'mnist' is none of"),
         (["train", "--dataset", "nucla", "--root", "{tmp}"], "skellib prepare nucla"),
         (["train", "--profile", "huge"], "profile 'huge' is none of"),
         (["train", "--protocol", "x"], "protocol 'x' of synthetic is none of"),

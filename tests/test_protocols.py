@@ -56,6 +56,15 @@ def test_cross_view_and_cross_subject() -> None:
     assert test.tolist() == [0, 3]
 
 
+def test_validation_holds_out_subjects_of_the_training_views() -> None:
+    view = [1, 2, 3, 1, 2, 3, 1, 2, 3]
+    subject = [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    packed = pack(list(range(1, 10)), view=view, subject=subject)
+    train, test = split(packed, "validation")
+    assert train.tolist() == [0, 1, 3, 4]
+    assert test.tolist() == [6, 7]  # the last subject, and never view 3
+
+
 def test_five_folds_by_ordered_pairs() -> None:
     pairs = np.array([pair for fold in SBU_FOLDS for pair in fold])
     assert len(np.unique(pairs, axis=0)) == 21

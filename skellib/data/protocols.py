@@ -11,7 +11,7 @@ from skellib.errors import InputError
 
 PROTOCOLS: dict[str, tuple[str, ...]] = {
     "synthetic": ("cross_view", "cross_subject"),
-    "nucla": ("cross_view",),
+    "nucla": ("cross_view", "validation"),
     "utd_mhad": ("cross_subject",),
     "sbu": ("five_fold",),
 }
@@ -48,6 +48,8 @@ def split(
 
     ``cross_view``: views 1 and 2 train, view 3 tests. ``cross_subject``: odd subjects
     train, even ones test. ``five_fold``: the pairs of ``SBU_FOLDS[fold]`` test.
+    ``validation``: of the training views of ``cross_view``, the subjects that
+    ``holdout`` holds out test: for choosing settings without a look at view 3.
 
     Returns:
         Two ascending int64 arrays without a common entry.
@@ -158,6 +160,13 @@ def _sides(
         return np.isin(dataset.view, (1, 2)), dataset.view == 3
     if protocol == "cross_subject":
         return dataset.subject % 2 == 1, dataset.subject % 2 == 0
+    if protocol == "validation":
+        training = np.flatnonzero(dataset.view != 3)
+        stay, held = holdout(dataset.subset(training))
+        train, test = (np.zeros(len(dataset), dtype=bool) for _ in range(2))
+        train[training[stay]] = True
+        test[training[held]] = True
+        return train, test
     pairs = zip(dataset.subject, dataset.extras["reacting"], strict=True)
     test = np.array([pair in SBU_FOLDS[fold] for pair in pairs], dtype=bool)
     return ~test, test
