@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skellib.errors import InputError
+
+if TYPE_CHECKING:
+    from skellib.records import Metrics
 
 # The libraries that compute are imported by the commands that need them, so that
 # --help and a misspelt option answer at once.
@@ -45,6 +48,14 @@ def _assignments(pairs: list[str], option: str) -> dict[str, Any]:
             raise InputError(f"{option} {pair}: write NAME=VALUE")
         values[name.strip()] = _value(text.strip())
     return values
+
+
+def _scores(test: Metrics, clean: Metrics | None) -> str:
+    """Accuracy on all test clips, and on those without a twin in training."""
+    text = f"{100 * test.top1:.1f} % of {test.clips} test clips"
+    if clean is not None:
+        text += f", {100 * clean.top1:.1f} % of the {clean.clips} clean"
+    return text
 
 
 @app.command()
@@ -161,14 +172,35 @@ def train(
             threads=threads,
         ),
     )
-    clean = ""
-    if record.clean is not None:
-        clean = f", {100 * record.clean.top1:.1f} % of the {record.clean.clips} clean"
     print(
         f"{'recorded before' if known else 'recorded'}: "
-        f"{100 * record.test.top1:.1f} % of {record.test.clips} test clips{clean}, "
-        f"{record.seconds:.0f} s; {path}"
+        f"{_scores(record.test, record.clean)}, {record.seconds:.0f} s; {path}"
     )
+
+
+@app.command()
+def baseline(
+    dataset: Annotated[
+        str, typer.Option(help="synthetic, or one that was prepared.")
+    ] = "synthetic",
+    protocol: Annotated[
+        str | None, typer.Option(help="The data set's first unless given.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Where packed data sets live. [data/packed]")
+    ] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Where the record goes. [data/records]")
+    ] = None,
+) -> None:
+    """Measure the nearest neighbour: what a network must beat to have learnt."""
+    from skellib import baselines
+    from skellib.data import default_protocol, load
+
+    protocol = protocol or default_protocol(dataset)
+    measured = baselines.measure(*load(dataset, protocol, root), protocol)
+    path = baselines.write(measured, records)
+    print(f"nearest neighbour: {_scores(measured.test, measured.clean)}; {path}")
 
 
 @app.command()

@@ -1,0 +1,120 @@
+"""The nearest neighbour: what a network must beat to have learnt anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from skellib.batches import Crop, DeviceClips
+from skellib.data import PackedDataset, clean
+from skellib.errors import InputError
+from skellib.evaluation import score
+from skellib.losses import cross_entropy
+from skellib.provenance import project_root, stamp
+from skellib.records import Metrics, write_atomically
+
+NAME = "nearest_neighbour"
+
+
+class Baseline(BaseModel):
+    """The record of a nearest-neighbour classifier; fields as in a run's record.
+
+    ``frames`` is the length to which clips were resized.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    protocol: str
+    frames: int
+    test: Metrics
+    clean: Metrics | None
+    data: dict[str, Any]
+    stamp: dict[str, Any]
+
+
+def _vectors(dataset: PackedDataset, frames: int) -> Tensor:
+    """Every clip, centred and resized, as one row (n, C T N M)."""
+    crop = Crop(frames=frames, central=1.0)
+    batches = DeviceClips(dataset).inference(256, crop)
+    return torch.cat([x.flatten(1) for x, _ in batches])
+
+
+def nearest_neighbour(
+    train_set: PackedDataset, test_set: PackedDataset, frames: int = 24
+) -> np.ndarray:
+    """The class of the training clip nearest to each test clip, (n,) int64.
+
+    Whole clips, centred on the body centre of their first frame, resized to
+    ``frames``, compared by Euclidean distance.
+    """
+    distance = torch.cdist(_vectors(test_set, frames), _vectors(train_set, frames))
+    return train_set.label[distance.argmin(1).numpy()]
+
+
+def measure(
+    train_set: PackedDataset,
+    test_set: PackedDataset,
+    protocol: str,
+    frames: int = 24,
+) -> Baseline:
+    """Score the nearest neighbour as a network is scored.
+
+    The loss is that of a classifier that is certain of its answer by a score of 1.
+    """
+    answer = nearest_neighbour(train_set, test_set, frames)
+    logits = one_hot(torch.from_numpy(answer), train_set.num_classes).float()
+    label = torch.from_numpy(np.array(test_set.label))
+    keep = clean(train_set, test_set)
+    untainted = None
+    if keep.any() and not keep.all():
+        untainted = score(logits, label, cross_entropy, keep)
+    return Baseline(
+        dataset=train_set.key,
+        protocol=protocol,
+        frames=frames,
+        test=score(logits, label, cross_entropy),
+        clean=untainted,
+        data={
+            "fingerprint": train_set.fingerprint,
+            "source": train_set.source,
+            "train_clips": len(train_set),
+            "test_clips": len(test_set),
+        },
+        stamp=stamp(),
+    )
+
+
+def _path(dataset: str, protocol: str, folder: Path | str | None) -> Path:
+    root = Path(folder or project_root() / "data" / "records")
+    return root / dataset / "baselines" / f"{NAME}-{protocol}.json"
+
+
+def write(baseline: Baseline, folder: Path | str | None = None) -> Path:
+    """Write a baseline's record beside the runs', and return its path."""
+    path = _path(baseline.dataset, baseline.protocol, folder)
+    write_atomically(path, baseline.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def read(
+    dataset: str, protocol: str, folder: Path | str | None = None
+) -> Baseline | None:
+    """The record of a baseline, or None if it has none.
+
+    Raises:
+        InputError: if the file is not such a record.
+    """
+    path = _path(dataset, protocol, folder)
+    if not path.is_file():
+        return None
+    try:
+        return Baseline.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError):
+        raise InputError(f"{path}: not a baseline's record; delete it") from None
