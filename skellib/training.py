@@ -115,6 +115,19 @@ def crop_of(experiment: Experiment) -> Crop:
     return Crop(**experiment.preprocessing.model_dump())
 
 
+def weights_path(
+    experiment: Experiment, seed: int, checkpoints: Path | str | None = None
+) -> Path:
+    """Where the final weights of a run lie, or will.
+
+    Args:
+        experiment, seed: the run.
+        checkpoints: the folder; ``data/checkpoints`` of the project unless given.
+    """
+    folder = Path(checkpoints or project_root() / "data" / "checkpoints")
+    return folder / experiment.dataset / f"{experiment.key}-seed{seed}.safetensors"
+
+
 @contextmanager
 def _own_randomness(seed: int, threads: int) -> Iterator[None]:
     """Seed PyTorch for a run, and leave the caller's generators as they were."""
@@ -307,11 +320,9 @@ class _Run:
         )
         self.train_clips = DeviceClips(train_set, device)
         self.test_clips = DeviceClips(test_set, device)
-        folder = Path(checkpoints or project_root() / "data" / "checkpoints")
-        name = f"{experiment.key}-seed{seed}"
-        folder = folder / experiment.dataset
-        self.weights = folder / f"{name}.safetensors"
-        self.checkpoint = Checkpoint(folder / f"{name}.ckpt", experiment.key)
+        self.weights = weights_path(experiment, seed, checkpoints)
+        unfinished = self.weights.with_suffix(".ckpt")
+        self.checkpoint = Checkpoint(unfinished, experiment.key)
         self.parts = {
             "model": self.module,
             "optimizer": optimizer,

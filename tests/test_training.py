@@ -23,6 +23,7 @@ from skellib.training import (
     crop_of,
     load_model,
     train,
+    weights_path,
 )
 
 CPU = Execution(accelerator="cpu", threads=1, evaluate_every=2)
@@ -71,8 +72,7 @@ def numbers(record):
 
 
 def weights(folder, experiment, seed=0):
-    path = folder / "checkpoints" / "synthetic" / f"{experiment.key}-seed{seed}"
-    return path.with_suffix(".safetensors")
+    return weights_path(experiment, seed, folder / "checkpoints")
 
 
 def test_record(undisturbed, experiment, data):

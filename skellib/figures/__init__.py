@@ -33,6 +33,7 @@ from skellib.figures.style import (
     DIVERGING,
     PALETTE,
     SEQUENTIAL,
+    canvas,
     style,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "affinity",
     "attention_diagram",
     "block_diagram",
+    "canvas",
     "confusion",
     "divergences",
     "dots",
