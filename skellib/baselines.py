@@ -17,7 +17,7 @@ from skellib.errors import InputError
 from skellib.evaluation import score
 from skellib.losses import cross_entropy
 from skellib.provenance import project_root, stamp
-from skellib.records import Metrics, write_atomically
+from skellib.records import Metrics, to_json, write_atomically
 
 NAME = "nearest_neighbour"
 
@@ -58,6 +58,12 @@ def nearest_neighbour(
     return train_set.label[distance.argmin(1).numpy()]
 
 
+def _scored(logits: Tensor, label: Tensor, keep: np.ndarray | None = None) -> Metrics:
+    """Scores of one answer a clip, which has no second to fifth."""
+    metrics = score(logits, label, cross_entropy, keep)
+    return metrics.model_copy(update={"top5": None})
+
+
 def measure(
     train_set: PackedDataset,
     test_set: PackedDataset,
@@ -74,12 +80,12 @@ def measure(
     keep = clean(train_set, test_set)
     untainted = None
     if keep.any() and not keep.all():
-        untainted = score(logits, label, cross_entropy, keep)
+        untainted = _scored(logits, label, keep)
     return Baseline(
         dataset=train_set.key,
         protocol=protocol,
         frames=frames,
-        test=score(logits, label, cross_entropy),
+        test=_scored(logits, label),
         clean=untainted,
         data={
             "fingerprint": train_set.fingerprint,
@@ -99,7 +105,7 @@ def _path(dataset: str, protocol: str, folder: Path | str | None) -> Path:
 def write(baseline: Baseline, folder: Path | str | None = None) -> Path:
     """Write a baseline's record beside the runs', and return its path."""
     path = _path(baseline.dataset, baseline.protocol, folder)
-    write_atomically(path, baseline.model_dump_json(indent=1) + "\n")
+    write_atomically(path, to_json(baseline))
     return path
 
 

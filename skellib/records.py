@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +108,18 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
+def to_json(model: BaseModel) -> str:
+    """A model as JSON for people too: indented, but rows of numbers on one line."""
+    return (
+        re.sub(
+            r"\[[\d\s.,eE+\-nul]*\]",
+            lambda row: "[" + " ".join(row[0][1:-1].split()) + "]",
+            model.model_dump_json(indent=1),
+        )
+        + "\n"
+    )
+
+
 def read_record(path: Path) -> RunRecord:
     """Read and check one record.
 
@@ -156,7 +169,7 @@ class RecordStore:
     def put(self, record: RunRecord) -> Path:
         """Write a record, whole or not at all, and return its path."""
         path = self.path(record.experiment, record.seed)
-        write_atomically(path, record.model_dump_json(indent=1) + "\n")
+        write_atomically(path, to_json(record))
         return path
 
     def __iter__(self) -> Iterator[RunRecord]:

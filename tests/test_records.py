@@ -46,6 +46,12 @@ def test_round_trip(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == [path.name]  # no litter
 
 
+def test_rows_of_numbers_stay_on_one_line(tmp_path):
+    text = RecordStore(tmp_path).put(make_record()).read_text()
+    assert '"per_class": [1.0, 0.5, null]' in text
+    assert "[1, 1, 0]" in text
+
+
 def test_records_of_an_experiment_by_seed(tmp_path):
     store = RecordStore(tmp_path)
     for seed in (10, 2, 0):
