@@ -31,6 +31,22 @@ app = typer.Typer(
 )
 
 
+# Options that several commands share.
+DatasetOption = Annotated[
+    str, typer.Option(help="synthetic, or one that was prepared.")
+]
+ProtocolOption = Annotated[
+    str | None, typer.Option(help="The data set's first unless given.")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(help="Where packed data sets live; data/packed unless given."),
+]
+RecordsOption = Annotated[
+    Path | None, typer.Option(help="Where the record goes; data/records unless given.")
+]
+
+
 def _value(text: str) -> Any:
     """A number, tuple or the like where ``text`` is one, else the text itself."""
     try:
@@ -67,9 +83,7 @@ def prepare(
             help="The data set as downloaded: a folder, a zip, or a packed .npz."
         ),
     ],
-    root: Annotated[
-        Path | None, typer.Option(help="Where packed data sets live. [data/packed]")
-    ] = None,
+    root: RootOption = None,
 ) -> None:
     """Read a data set's original files and write them packed, ready to train on."""
     from skellib.data import PackedDataset
@@ -86,9 +100,7 @@ def prepare(
 
 @app.command()
 def train(
-    dataset: Annotated[
-        str, typer.Option(help="synthetic, or one that was prepared.")
-    ] = "synthetic",
+    dataset: DatasetOption = "synthetic",
     profile: Annotated[
         str,
         typer.Option(
@@ -96,9 +108,7 @@ def train(
             "paper: the paper's settings."
         ),
     ] = "quick",
-    protocol: Annotated[
-        str | None, typer.Option(help="The data set's first unless given.")
-    ] = None,
+    protocol: ProtocolOption = None,
     fold: Annotated[int, typer.Option(help="Where a protocol has several.")] = 0,
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
     settings: Annotated[
@@ -110,14 +120,11 @@ def train(
             "Repeatable.",
         ),
     ] = None,
-    root: Annotated[
-        Path | None, typer.Option(help="Where packed data sets live. [data/packed]")
-    ] = None,
-    records: Annotated[
-        Path | None, typer.Option(help="Where the record goes. [data/records]")
-    ] = None,
+    root: RootOption = None,
+    records: RecordsOption = None,
     checkpoints: Annotated[
-        Path | None, typer.Option(help="Where weights go. [data/checkpoints]")
+        Path | None,
+        typer.Option(help="Where weights go; data/checkpoints unless given."),
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     devices: Annotated[int, typer.Option(help="GPUs for this one run.", min=1)] = 1,
@@ -180,18 +187,10 @@ def train(
 
 @app.command()
 def baseline(
-    dataset: Annotated[
-        str, typer.Option(help="synthetic, or one that was prepared.")
-    ] = "synthetic",
-    protocol: Annotated[
-        str | None, typer.Option(help="The data set's first unless given.")
-    ] = None,
-    root: Annotated[
-        Path | None, typer.Option(help="Where packed data sets live. [data/packed]")
-    ] = None,
-    records: Annotated[
-        Path | None, typer.Option(help="Where the record goes. [data/records]")
-    ] = None,
+    dataset: DatasetOption = "synthetic",
+    protocol: ProtocolOption = None,
+    root: RootOption = None,
+    records: RecordsOption = None,
 ) -> None:
     """Measure the nearest neighbour: what a network must beat to have learnt."""
     from skellib import baselines
@@ -208,18 +207,20 @@ def reproduce(
     profile: Annotated[str, typer.Option(help="quick, laptop or paper.")] = "quick",
     datasets: Annotated[
         list[str] | None,
-        typer.Option(help="For the notebooks that ask; repeatable. [the notebooks']"),
+        typer.Option(help="For the notebooks that ask. Repeatable."),
     ] = None,
     notebooks: Annotated[
         list[str] | None,
-        typer.Option(help="Some notebooks, by name or number; repeatable. [all]"),
+        typer.Option(help="Some notebooks, by name or number. Repeatable."),
     ] = None,
     workers: Annotated[
         int, typer.Option(help="Notebooks at the same time.", min=1)
     ] = 2,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of executed copies. [book/executed/PROFILE]"),
+        typer.Option(
+            help="Folder of executed copies; book/executed/PROFILE unless given."
+        ),
     ] = None,
 ) -> None:
     """Execute the book's notebooks headlessly, where the book then shows them."""
