@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -281,3 +283,16 @@ def test_project_root(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SKELLIB_ROOT", str(tmp_path / "none"))
     with pytest.raises(InputError, match="SKELLIB_ROOT"):
         project_root()
+
+
+def test_labels_are_unique_across_notebooks(root):
+    """The book refers to figures, tables and equations of all chapters by name."""
+    seen = Counter()
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            figure = cell["metadata"].get("mystnb", {}).get("figure", {})
+            text = "".join(cell["source"])
+            seen.update([figure["name"]] if "name" in figure else [])
+            seen.update(re.findall(r"^:name: (\S+)", text, re.M))
+            seen.update(re.findall(r"\$\$ \(([\w-]+)\)", text))
+    assert [label for label, times in seen.items() if times > 1] == []
