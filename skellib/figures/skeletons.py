@@ -145,8 +145,8 @@ def layout_sketches(
 ) -> Figure:
     """Layout sketches in a row, each with its name and number of joints (Fig. 7)."""
     titles = titles or [layout.name for layout in layouts]
-    per_row = min(len(layouts), 4)
-    rows = -(-len(layouts) // per_row)
+    rows = -(-len(layouts) // 4)
+    per_row = -(-len(layouts) // rows)  # five are 3 + 2, not 4 + 1
     figure, axes = panels(rows, per_row, (WIDTH, 2.85 * rows))
     for ax in axes.flat[len(layouts) :]:
         ax.axis("off")
