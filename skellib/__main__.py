@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -159,7 +160,10 @@ def train(
     store = RecordStore(records)
     path = store.path(experiment, seed)
     known = path.is_file()
-    print(
+    # Of several processes that share the run, the first one speaks.
+    leads = os.environ.get("LOCAL_RANK", "0") == "0"
+    say = print if leads else (lambda *_: None)
+    say(
         f"{dataset} {experiment.protocol}, profile {profile}, {experiment.key}, "
         f"seed {seed}: {len(train_set)} clips train, {len(test_set)} test"
     )
@@ -179,7 +183,7 @@ def train(
             threads=threads,
         ),
     )
-    print(
+    say(
         f"{'recorded before' if known else 'recorded'}: "
         f"{_scores(record.test, record.clean)}, {record.seconds:.0f} s; {path}"
     )

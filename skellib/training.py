@@ -329,6 +329,8 @@ class _Run:
             "schedule": self.schedule,
         }
         self.state = self.checkpoint.load(self.parts)
+        if self.fabric.global_rank > 0:  # processes must not drop the same elements
+            torch.manual_seed(seed + 7919 * self.fabric.global_rank + self.state.epoch)
         self.crop = crop_of(experiment)
         self.before = self.state.seconds
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,6 +72,19 @@ def test_prepare_then_train(tmp_path, capfd):
     assert record.experiment.training.epochs == 1
     status, out, _ = call(capfd, *train)
     assert status == 0 and "recorded before: " in out
+
+
+def test_two_processes_share_one_run(tmp_path):
+    """Fabric's DDP on the processor: one record, from one run of two processes."""
+    command = [sys.executable, "-m", "skellib", "train", "--devices=2", *TINY]
+    command += [f"--records={tmp_path / 'r'}", f"--checkpoints={tmp_path / 'c'}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("recorded: ") == 1
+    (record,) = RecordStore(tmp_path / "r")
+    assert record.execution["devices"] == 2
+    assert record.history[0].loss > 0
+    assert not list(tmp_path.glob("**/*.ckpt"))
 
 
 @pytest.mark.parametrize(
