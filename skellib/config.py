@@ -254,9 +254,8 @@ _PAPER: dict[str, dict[str, Any]] = {
 # A network of the same kind for a processor: a quarter of the channels, half of the
 # frames; attention over time and joints is what costs there, so fewer new joints too.
 # No dropout: in layers this narrow, dropout before max-pooling shifts what batch
-# normalisation has learnt so far that inference fails. On subjects held out of N-UCLA's
-# training views the network reached 55 % with the paper's 0.2 after 12 epochs, and 73 %
-# without any after 6; chapter 8 tells.
+# normalisation has learnt so far that inference fails. Chosen on subjects held out of
+# N-UCLA's training views; chapter 8 shows the runs.
 _LAPTOP: dict[str, Any] = {
     "preprocessing.frames": 32,
     "model.widths": (16, 16, 32, 32, 64, 64),
