@@ -120,12 +120,17 @@ def to_json(model: BaseModel) -> str:
     )
 
 
+def file_name(key: str, seed: int) -> str:
+    """The name of a run's record."""
+    return f"{key}-seed{seed}.json"
+
+
 def read_record(path: Path) -> RunRecord:
     """Read and check one record.
 
     Raises:
-        InputError: if the file is not a whole record of this version, or its key is
-            not that of its configuration.
+        InputError: if the file is not a whole record of this version, its key is not
+            that of its configuration, or its name is another run's.
     """
     try:
         record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
@@ -139,6 +144,11 @@ def read_record(path: Path) -> RunRecord:
         raise InputError(
             f"{path}: key {record.key} is not that of its experiment "
             f"({record.experiment.key}): the configuration's meaning has changed"
+        )
+    if path.name != file_name(record.key, record.seed):
+        raise InputError(
+            f"{path}: holds another run, {file_name(record.key, record.seed)}; "
+            "name it so, or delete it"
         )
     return record
 
@@ -155,7 +165,7 @@ class RecordStore:
 
     def path(self, experiment: Experiment, seed: int) -> Path:
         """Where the record of a run lies, or will."""
-        return self.folder / experiment.dataset / f"{experiment.key}-seed{seed}.json"
+        return self.folder / experiment.dataset / file_name(experiment.key, seed)
 
     def get(self, experiment: Experiment, seed: int) -> RunRecord | None:
         """The record of a run, or None if it has none.

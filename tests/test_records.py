@@ -101,6 +101,15 @@ def test_a_key_that_is_not_its_experiments(tmp_path):
         read_record(path)
 
 
+def test_a_record_under_another_runs_name(tmp_path):
+    store = RecordStore(tmp_path)
+    path = store.put(make_record(seed=0))
+    path.rename(store.path(make_record().experiment, 1))
+    for look in (lambda: store.get(make_record().experiment, 1), lambda: list(store)):
+        with pytest.raises(InputError, match="holds another run"):
+            look()
+
+
 def test_another_version(tmp_path):
     path = RecordStore(tmp_path).put(make_record())
     path.write_text(path.read_text().replace('"version": 1', '"version": 99'))

@@ -1,0 +1,418 @@
+"""Tables from records made here: whose number each cell shows, and what is missing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from skellib import tables
+from skellib.config import Experiment
+from skellib.errors import InputError
+from skellib.experiments import TABLES, UCLA, Column
+from skellib.figures import dots
+from skellib.records import Epoch, Metrics, RecordStore, RunRecord
+
+BASE, FULL = "No Trans. (Baseline0)", "Coordinate and Skeleton Trans."
+V = TABLES["V"]
+
+
+def make_record(experiment: Experiment, seed: int, top1, clean=None, dirty=False):
+    """A record with this accuracy of four classes; its confusion is of 100 clips."""
+
+    def metrics(share):
+        right = round(25 * share)
+        rows = [[right if i == j else 0 for j in range(4)] for i in range(4)]
+        for i, row in enumerate(rows):
+            row[(i + 1) % 4] += 25 - right
+        return Metrics(
+            clips=100,
+            loss=0.5,
+            top1=share,
+            top5=None,
+            per_class=[right / 25] * 4,
+            confusion=rows,
+        )
+
+    return RunRecord(
+        key=experiment.key,
+        experiment=experiment,
+        seed=seed,
+        test=metrics(top1),
+        clean=None if clean is None else metrics(clean),
+        history=[Epoch(epoch=1, learning_rate=0.001, loss=1.0, top1=0.5)],
+        seconds=1.5,
+        peak_memory=1000,
+        parameters=10,
+        execution={},
+        data={},
+        stamp={"commit": None, "clean": not dirty},
+    )
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RecordStore(tmp_path / "records")
+
+
+def record(store, label, scores, table=V, column=UCLA, profile="laptop", **more):
+    """Records of a row: one a seed, from a mapping or from seed 0 on."""
+    if not isinstance(scores, dict):
+        scores = dict(enumerate(scores))
+    experiment = table.row(label).experiment(column, profile)
+    for seed, score in scores.items():
+        store.put(make_record(experiment, seed, score, **more))
+
+
+def cell(store, label, table=V, column=UCLA, profile="laptop", **options):
+    found = tables.column_cells(table, column, profile, store, **options)
+    return {each.label: each for each in found}[label]
+
+
+def test_a_row_that_was_measured(store):
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.69, 0.72, 0.75])
+    c = cell(store, FULL)
+    assert c.reported == 90.5 and c.claimed == pytest.approx(0.9)
+    assert c.summary.mean == pytest.approx(72)
+    assert c.summary.sd == pytest.approx(3)
+    assert c.difference.mean == pytest.approx(2)  # 1, 2, 3 by seed
+    assert c.difference.p == pytest.approx(0.25)
+    half = 4.303 / math.sqrt(3)
+    assert c.difference.high == pytest.approx(2 + half, abs=1e-3)
+    assert c.verdict == "not resolved with 3 seeds"
+    assert c.paper_text == "paper: 90.5 %"
+    assert c.measured_text == (
+        "measured, laptop network (3 seeds): 72.0 ± 3.0 % [64.5, 79.5]"
+    )
+    assert c.compared_text == "measured: +2.0 [−0.5, +4.5], p = 0.25; paper: +0.9"
+
+
+def test_the_baseline_is_not_compared_with_itself(store):
+    record(store, BASE, [0.68, 0.70])
+    c = cell(store, BASE)
+    assert c.baseline and c.difference is None and c.claimed is None
+    assert (c.compared_text, c.verdict) == ("baseline", "")
+
+
+def test_a_verdict_needs_the_papers_sign(store):
+    record(store, BASE, [0.60, 0.65, 0.70])
+    record(store, FULL, [0.70, 0.751, 0.80])
+    record(store, "CNN Variant", [0.50, 0.551, 0.60])
+    assert cell(store, FULL).verdict == "reproduced"
+    assert cell(store, "CNN Variant").verdict == "opposite"
+    assert cell(store, "CNN Variant").compared_text.startswith("measured: −10.0 [−10")
+
+
+def test_one_seed_says_so(store):
+    record(store, BASE, [0.60])
+    record(store, FULL, [0.61])
+    c = cell(store, FULL)
+    assert c.measured_text == "measured, laptop network (1 seed): 61.0 %"
+    assert c.compared_text == "measured: +1.0 (1 seed); paper: +0.9"
+    assert c.verdict == "one seed: same sign, resolves nothing"
+
+
+def test_pairs_are_those_seeds_that_both_have(store):
+    record(store, BASE, {0: 0.5, 1: 0.6, 7: 0.9})
+    record(store, FULL, {1: 0.62, 0: 0.51, 3: 0.1})
+    c = cell(store, FULL)
+    assert c.summary.n == 3
+    assert c.difference.n == 2
+    assert c.difference.mean == pytest.approx(1.5)
+
+
+def test_no_seed_in_common(store):
+    record(store, BASE, {0: 0.5})
+    record(store, FULL, {1: 0.6})
+    c = cell(store, FULL)
+    assert c.difference is None and c.verdict == ""
+    assert c.compared_text == (
+        "measured: no seed in common with the baseline; paper: +0.9"
+    )
+
+
+def test_quick_runs_get_no_verdict(store):
+    column = tables.column(V, "synthetic")
+    record(store, BASE, [0.5, 0.6], column=column, profile="quick")
+    record(store, FULL, [0.6, 0.8], column=column, profile="quick")
+    c = cell(store, FULL, column=column, profile="quick")
+    assert c.verdict == "no verdict (quick)"
+    assert c.measured_text.startswith("measured, quick network (2 seeds): 70.0 ± ")
+    assert c.paper_text == "paper: no number"
+    assert c.compared_text.startswith("measured: +15.0 [")
+    assert "paper" not in c.compared_text
+
+
+def test_runs_of_the_papers_network_are_plainly_measured(store):
+    record(store, BASE, [0.896], profile="paper")
+    c = cell(store, BASE, profile="paper")
+    assert c.measured_text == "measured (1 seed): 89.6 %"
+    assert cell(store, BASE, profile="laptop").summary is None
+
+
+def test_clean_clips(store):
+    record(store, BASE, [0.60, 0.62], clean=0.5)
+    record(store, "CNN Variant", [0.70])  # every clip is clean
+    c = cell(store, BASE, clean=True)
+    assert c.summary.mean == pytest.approx(50)
+    assert c.measured_text.startswith("measured on clean clips, laptop network (2 s")
+    assert cell(store, BASE).summary.mean == pytest.approx(61)
+    assert cell(store, "CNN Variant", clean=True).summary.mean == pytest.approx(70)
+
+
+def test_some_classes_only(store):
+    record(store, BASE, [0.60])
+    c = cell(store, BASE, classes=[0, 2])
+    assert c.summary.mean == pytest.approx(60)
+    assert c.reported is None  # the paper's number is of all classes
+    with pytest.raises(InputError, match="no class 4"):
+        cell(store, BASE, classes=[4])
+
+
+def test_folds_are_the_unit_where_there_are_several(store):
+    column = tables.column(V, "sbu")
+    base, full = (
+        tables.experiments(V.row(label), column, "laptop") for label in (BASE, FULL)
+    )
+    assert [e.fold for e in base] == [0, 1, 2, 3, 4]
+    assert len({e.key for e in base}) == 5
+    for k in range(5):
+        for seed in (0, 1):
+            score = (50 + 4 * k + 2 * seed) / 100
+            store.put(make_record(base[k], seed, score))
+            store.put(make_record(full[k], seed, score + (k + 1) / 100))
+    c = cell(store, FULL, column=column)
+    assert c.unit == "fold" and c.summary.n == 5
+    assert c.summary.mean == pytest.approx(50 + 8 + 1 + 3)
+    assert c.summary.sd == pytest.approx(5 * math.sqrt(2.5))  # 5 k, k = 0 ... 4
+    assert c.difference.n == 5
+    assert c.difference.mean == pytest.approx(3)
+    assert c.difference.p == pytest.approx(2 / 32)
+    assert c.measured_text.startswith("measured, laptop network (5 folds): 62.0 ± 7.9")
+
+
+@pytest.mark.parametrize(
+    ("number", "label", "name", "why"),
+    [
+        ("I", "HCN", "NTU-CS", "not run: another method"),
+        ("I", "SLnL-rFA", "NTU-CS", "not run: needs NTU RGB+D data"),
+        ("II", "SLnL-rFA", "top-5", "not run: needs Kinetics-Skeleton data"),
+        ("III", "SLnL-rFA", "SYSU-SS", "not run: needs SYSU 3D HOI data"),
+        (
+            "V",
+            BASE,
+            "N-UCLA",
+            "not run: python -m skellib reproduce --profile laptop "
+            "--datasets nucla --tables V",
+        ),
+        (
+            "Fig. 9",
+            "λ = 0.5",
+            "N-UCLA",
+            "not run: python -m skellib reproduce --profile laptop "
+            '--datasets nucla --tables "Fig. 9"',
+        ),
+        ("XI", "SLnL+rFA+ML", "#Params (M)", "not run: counted from the network"),
+    ],
+)
+def test_what_was_not_run_says_why(store, number, label, name, why):
+    table = TABLES[number]
+    c = cell(store, label, table, table.column(name))
+    assert c.measured_text == why
+    assert c.summary is None and c.verdict == ""
+
+
+def test_numbers_that_the_papers_text_lost_and_its_units(store):
+    table = TABLES["VII"]
+    c = cell(store, "Shared FA", table, table.column("NTU-CV"))
+    assert c.paper_text.startswith("paper: no number (the text has five numbers")
+    table = TABLES["XI"]
+    texts = [cell(store, "HCN", table, each).paper_text for each in table.columns]
+    assert texts == ["paper: 2.648 M", "paper: 0.393 G", "paper: 91.1 %"]
+
+
+def test_every_cell_of_every_table_says_whose_it_is(store):
+    for label in (BASE, FULL):
+        record(store, label, [0.5, 0.6], profile="paper")
+    for table in TABLES.values():
+        found = tables.cells(table, "paper", store)
+        assert len(found) == len(table.rows) * len(table.columns)
+        for c in found:
+            assert c.paper_text.startswith("paper: ")
+            assert c.measured_text.startswith(("measured", "not run: "))
+            for part in filter(None, c.compared_text.split("; ")):
+                assert part.startswith(("measured: ", "paper: ", "baseline"))
+
+
+def test_columns():
+    assert tables.columns(V, "nucla") == (UCLA,)
+    assert [c.name for c in tables.columns(V, "ntu")] == ["NTU-CS", "NTU-CV"]
+    assert tables.columns(TABLES["I"], "nucla") == ()  # Table IV's question
+    own = Column("sbu", "sbu", "five_fold")
+    assert tables.columns(TABLES["VIII"], "sbu") == (own,)
+    assert tables.column(V, "NTU-CV").protocol == "cross_view"
+    assert tables.column(V, "nucla") is UCLA
+    for table, name in ((V, "mnist"), (TABLES["I"], "nucla")):
+        with pytest.raises(InputError, match=f"no column '{name}'"):
+            tables.column(table, name)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("V", "V"), ("viii", "VIII"), ("Fig. 9", "Fig. 9"), ("fig9", "Fig. 9")],
+)
+def test_tables_by_name(written, number):
+    assert tables.named(written) is TABLES[number]
+
+
+def test_an_unknown_table():
+    with pytest.raises(InputError, match="table 'XII' is none of I, II, .* Fig. 9"):
+        tables.named("XII")
+
+
+def test_frame(store):
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.69, 0.72, 0.75])
+    f = tables.frame(V, "N-UCLA", store).set_index("label")
+    assert list(f.index) == [row.label for row in V.rows]
+    assert f.loc[FULL, "paper"] == 90.5
+    assert f.loc[FULL, "claimed"] == pytest.approx(0.9)
+    assert list(f["laptop n"]) == [3, 0, 0, 0, 3]
+    assert list(f["paper n"]) == [0] * 5
+    assert f.loc[FULL, "laptop mean"] == pytest.approx(72)
+    assert f.loc[FULL, "laptop difference"] == pytest.approx(2)
+    assert f.loc[FULL, "laptop p"] == pytest.approx(0.25)
+    assert f.loc[FULL, "laptop verdict"] == "not resolved with 3 seeds"
+    assert math.isnan(f.loc["CNN Variant", "laptop mean"])
+    assert f.loc["CNN Variant", "laptop verdict"] == ""
+    numeric = f.drop(columns=["laptop verdict", "paper verdict"]).dtypes
+    assert {str(kind) for kind in numeric} == {"float64", "int64"}
+
+
+def test_frame_with_peers_and_nothing_recorded(store):
+    f = tables.frame(TABLES["IV"], "nucla", store)
+    assert list(f["paper"])[-2:] == [93.1, 93.5]
+    assert list(f["year"])[:2] == [2014, 2014] and f["year"].isna().sum() == 2
+    assert not f["laptop n"].any()
+
+
+def test_shown(store):
+    record(store, FULL, [0.7])
+    s = tables.shown(V, "N-UCLA", store, ["laptop"])
+    assert list(s.columns) == [
+        "paper",
+        "laptop: measured",
+        "laptop: against baseline",
+        "laptop: verdict",
+    ]
+    assert s.loc[FULL, "laptop: measured"].endswith("(1 seed): 70.0 %")
+    assert all(isinstance(text, str) for text in s.to_numpy().ravel())
+    assert list(tables.shown(TABLES["IV"], UCLA, store, ["paper"]).columns) == [
+        "paper",
+        "paper: measured",
+    ]
+
+
+def test_html_is_whole_and_escaped(store):
+    s = tables.shown(V, UCLA, store)
+    s.iloc[0, 0] = "a < b " + "x" * 200
+    page = tables.html(s)
+    assert "a &lt; b " + "x" * 200 in page
+    assert "..." not in page
+    assert "reproduce --profile laptop --datasets nucla --tables V" in page
+
+
+def test_marks_can_be_drawn(store):
+    record(store, BASE, [0.68, 0.72])
+    rows = tables.marks(V, "N-UCLA", store, "laptop")
+    assert rows[0]["label"] == BASE and rows[0]["paper"] == 89.6
+    assert rows[0]["mean"] == pytest.approx(70) and rows[0]["n"] == 2
+    assert rows[0]["low"] < 70 < rows[0]["high"]
+    assert rows[1]["mean"] is None and rows[1]["n"] == 0
+    texts = [t.get_text() for t in dots(rows).axes[0].texts]
+    assert texts.count("not run") == 4
+
+
+def test_marks_of_quick_runs_leave_the_papers_numbers_out(store):
+    record(store, BASE, [0.5], profile="quick")
+    rows = tables.marks(V, UCLA, store, "quick")
+    assert rows[0]["mean"] == pytest.approx(50)
+    assert {row["paper"] for row in rows} == {None}
+
+
+def test_coverage(store):
+    record(store, FULL, [0.7, 0.7, 0.7])
+    counts = tables.coverage(store, "laptop", ["nucla"], seeds=2)
+    counts = counts.set_index("table")
+    assert list(counts.index) == ["IV", "V", "VI", "VII", "IX", "X", "Fig. 9", "all"]
+    assert list(counts["experiments"]) == [2, 5, 7, 8, 9, 6, 7, 36]
+    assert counts.loc["V", "recorded"] == counts.loc["VI", "recorded"] == 2
+    assert counts.loc["V", "missing"] == 2 * 5 - 2
+    assert counts.loc["VII", "recorded"] == 0
+    assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 70]
+    other = tables.coverage(store, "paper", ["nucla"], seeds=2)
+    assert other["recorded"].sum() == 0
+
+
+def test_coverage_of_every_data_set(store):
+    counts = tables.coverage(store, "paper")
+    assert set(counts["dataset"]) == {"ntu", "kinetics", "sysu", "nucla", ""}
+    notes = dict(zip(counts["dataset"], counts["note"]))
+    assert notes["ntu"] == "needs NTU RGB+D data" and notes["nucla"] == ""
+    quick = tables.coverage(store, "quick", seeds=1)
+    assert set(quick["dataset"]) == {"synthetic", ""}
+    assert list(quick["table"]) == [*TABLES, "all"]
+    sbu = tables.coverage(store, "laptop", ["sbu"], seeds=1).set_index("table")
+    assert sbu.loc["V", "missing"] == 5 * 5  # rows, folds
+
+
+def test_unknown_profile_and_data_set(store):
+    for call in (
+        lambda: tables.coverage(store, "huge"),
+        lambda: tables.column_cells(V, UCLA, "huge", store),
+    ):
+        with pytest.raises(InputError, match="profile 'huge' is none of"):
+            call()
+    with pytest.raises(InputError, match="'mnist'"):
+        tables.coverage(store, "paper", ["mnist"])
+
+
+def test_records_of_no_table_and_files_that_are_none(store):
+    record(store, FULL, [0.7])
+    stray = V.row(FULL).experiment(UCLA, "laptop").replace(**{"loss.gamma": 7.0})
+    store.put(make_record(stray, 0, 0.5))
+    path = store.path(stray, 1)
+    path.write_text('{"version": 1')
+    records, refused = tables.scan(store)
+    assert len(records) == 2
+    assert [each.key for each in tables.others(records)] == [stray.key]
+    assert len(refused) == 1 and str(path) in refused[0]
+    assert tables.coverage(store, "laptop", ["nucla"])["recorded"].iloc[-1] == 1
+
+
+def test_a_record_under_the_name_of_another_run(store):
+    record(store, FULL, [0.7])
+    path = store.path(V.row(FULL).experiment(UCLA, "laptop"), 0)
+    path.with_name(path.name.replace("seed0", "seed1")).write_bytes(path.read_bytes())
+    records, (reason,) = tables.scan(store)
+    assert len(records) == 1
+    assert "seed1.json: holds another run, " in reason
+    assert path.name in reason
+
+
+def test_plain_text_is_aligned(store):
+    lines = tables.plain(tables.shown(V, UCLA, store, ["laptop"])).splitlines()
+    assert len(lines) == 1 + len(V.rows)
+    place = lines[0].index("laptop: measured")
+    assert all(line[place:].startswith("not run: ") for line in lines[1:])
+    assert all(line[place - 2 : place] == "  " for line in lines)
+
+
+def test_a_spoilt_record_of_a_row_is_named(store):
+    record(store, FULL, [0.7])
+    path = store.path(V.row(FULL).experiment(UCLA, "laptop"), 0)
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(InputError, match="not a run record") as caught:
+        tables.frame(V, UCLA, store)
+    assert str(path) in str(caught.value)
