@@ -5,10 +5,11 @@ VENV     ?= .venv
 PROFILE  ?= quick
 DATASETS ?=
 WORKERS  ?= 2
+BUDGET   ?=
 
 BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.set-up
-EXTRAS   := notebooks,book,dev
+EXTRAS   := notebooks,book,cluster,dev
 UV       := $(shell command -v uv 2>/dev/null)
 
 # `make html` needs no PyTorch: it takes the full environment where that is set up
@@ -22,10 +23,10 @@ install = $(if $(UV),$(UV) pip install -q --python $(1)/bin/python,$(1)/bin/pyth
 SPHINX := -W -n --keep-going -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book html test lint lab reproduce clean
+.PHONY: help setup book html test lint lab reproduce gpu-queue clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## make .venv with everything in it
 
@@ -63,5 +64,8 @@ lab: $(STAMP)  ## open the notebooks in JupyterLab
 reproduce: $(STAMP)  ## train what has no record yet: PROFILE=paper DATASETS="nucla"
 	$(BIN)/python -m skellib reproduce --profile $(PROFILE) $(addprefix --datasets ,$(DATASETS))
 
+gpu-queue: $(STAMP)  ## print what a GPU would run now, best first: BUDGET=60 minutes
+	$(BIN)/python -m skellib queue --profile paper $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))
+
 clean:  ## remove the rendered book and caches; records and data stay
-	rm -rf _build book/executed/quick book/executed/*/*.part.ipynb .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build data/quick book/executed/quick book/executed/*/*.part.ipynb .pytest_cache .mypy_cache .ruff_cache .hypothesis

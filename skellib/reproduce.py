@@ -1,4 +1,4 @@
-"""The whole reproduction as a batch: execute the notebooks of the book."""
+"""The whole reproduction as a batch: train what is missing, execute the notebooks."""
 
 from __future__ import annotations
 
@@ -10,22 +10,37 @@ from skellib.config import PROFILES
 from skellib.errors import InputError
 from skellib.notebooks import execute_all
 from skellib.provenance import project_root
+from skellib.runner import ensure, runs, store_for
 
 
 def reproduce(
     profile: str = "quick",
     *,
+    datasets: Sequence[str] | None = None,
+    tables: Sequence[str] | None = None,
+    seeds: int | None = None,
+    training: bool | None = None,
     notebooks: Sequence[str] | None = None,
     workers: int = 2,
+    scheduler: str | None = None,
+    devices: int | None = None,
     out: Path | str | None = None,
     **parameters: Any,
 ) -> Path:
-    """Execute the notebooks and leave the copies where the book shows them.
+    """Train what has no record, then leave executed notebooks where the book looks.
+
+    Killed and started again, it goes on where it was.
 
     Args:
         profile: ``"quick"``, ``"laptop"`` or ``"paper"``.
+        datasets, tables, seeds: which runs, as in :func:`skellib.runner.runs`; data
+            sets and seeds go to the notebooks as well.
+        training: whether to train before the notebooks. Unless given, not where only
+            some of them are executed, and in ``quick`` only for ``tables``: each
+            ``quick`` notebook trains the rows that it shows, where it has to.
         notebooks: some of them, by name or number; all unless given.
-        workers: notebooks at the same time.
+        workers: runs, and then notebooks, at the same time.
+        scheduler, devices: where the runs go, as in :func:`skellib.runner.ensure`.
         out: folder of the executed copies; ``book/executed/<profile>`` unless given.
         parameters: further parameters of the notebooks.
 
@@ -33,11 +48,27 @@ def reproduce(
         The folder of the executed copies.
 
     Raises:
-        InputError: for an unknown profile, notebook or parameter.
+        InputError: for an unknown profile, table, data set, notebook or parameter, or
+            a record that is damaged or foreign.
+        RunError: if a run fails; the notebooks are then not executed.
         NotebookError: if a notebook fails.
     """
     if profile not in PROFILES:
         raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
     folder = Path(out or project_root() / "book" / "executed" / profile)
+    if training is None:
+        training = notebooks is None and (profile != "quick" or tables is not None)
+    if training:
+        ensure(
+            runs(tables, datasets, profile, seeds),
+            store_for(profile),
+            workers=workers,
+            scheduler=scheduler,
+            devices=devices,
+        )
+    if datasets:
+        parameters["datasets"] = list(datasets)
+    if seeds:
+        parameters["seeds"] = list(range(seeds))
     execute_all(profile, folder, notebooks, workers, **parameters)
     return folder

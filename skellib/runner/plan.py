@@ -1,0 +1,148 @@
+"""Which runs the tables ask for, and in what order they are worth having."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from skellib.config import Experiment
+from skellib.data import READERS, open_dataset, packed_path
+from skellib.errors import InputError
+from skellib.experiments import (
+    BASELINE_0,
+    BASELINE_1,
+    BASELINE_2,
+    BASELINE_3,
+    SLNL_RFA,
+    SLNL_RFA_ML,
+    TABLES,
+    Row,
+)
+from skellib.provenance import project_root
+from skellib.records import RecordStore, RunRecord
+from skellib.tables import columns, named
+from skellib.tables import experiments as experiments_of
+
+# The rows that tell the paper's story, in its order.
+HEADLINE = (BASELINE_0, BASELINE_1, BASELINE_2, BASELINE_3, SLNL_RFA, SLNL_RFA_ML)
+PAPERS = tuple(
+    dict.fromkeys(column.dataset for t in TABLES.values() for column in t.columns)
+)
+SEEDS = {"quick": 1, "laptop": 5, "paper": 5}
+"""How many seeds of each row a profile takes in the end."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment with a seed.
+
+    ``label`` names the first row of a table that asks for it; two runs of one
+    experiment and seed are equal whatever their labels.
+    """
+
+    experiment: Experiment
+    seed: int
+    label: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        experiment = self.experiment
+        fold = f" fold {experiment.fold}" if experiment.fold else ""
+        return (
+            f"{experiment.dataset} {experiment.protocol}{fold}  "
+            f"{self.label or experiment.key}  seed {self.seed}"
+        )
+
+
+def store_for(profile: str) -> RecordStore:
+    """Where a profile's records live: ``quick`` ones are never shown as results."""
+    return RecordStore(
+        project_root() / "data" / "quick" if profile == "quick" else None
+    )
+
+
+def runs(
+    tables: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+    profile: str = "quick",
+    seeds: int | None = None,
+    root: Path | str | None = None,
+) -> list[Run]:
+    """The runs that tables ask for, each once, most valuable first.
+
+    First one seed of each headline row, from the baseline to the final model; then one
+    of every row; then the headline rows up to five seeds, all rows up to three, and
+    all rows. Every fold of a protocol that has several is a run.
+
+    Args:
+        tables: their numbers, such as ``["V", "Fig. 9"]``; all unless given.
+        datasets: names. Unless given, ``quick`` takes the synthetic one, the other
+            profiles those of the paper's that have been prepared.
+        profile: ``"quick"``, ``"laptop"`` or ``"paper"``.
+        seeds: how many, from 0; unless given one for ``quick``, else five.
+        root: folder of packed data sets, as in :func:`skellib.data.load`.
+
+    Raises:
+        InputError: for an unknown table or profile, or a data set that is not here.
+    """
+    if profile not in SEEDS:
+        raise InputError(f"profile {profile!r} is none of {', '.join(SEEDS)}")
+    chosen = [named(name) for name in tables or TABLES]
+    rows: dict[str, Run] = {}
+    headline: dict[str, Run] = {}
+    for dataset in _datasets(datasets, profile, root):
+        found = [(t, c) for t in chosen for c in columns(t, dataset)]
+        for table, column in found:
+            for row in (row for row in table.rows if row.ours):
+                for experiment in experiments_of(row, column, profile):
+                    run = Run(experiment, 0, f"{table.number} {row.label}")
+                    rows.setdefault(experiment.key, run)
+        for _, column in found:
+            for changes in HEADLINE:
+                row = Row("", {}, changes)
+                for experiment in experiments_of(row, column, profile):
+                    if experiment.key in rows:
+                        headline[experiment.key] = rows[experiment.key]
+    most = SEEDS[profile] if seeds is None else seeds
+    phases = ((headline, 1), (rows, 1), (headline, 5), (rows, 3), (rows, most))
+    plan = (
+        replace(run, seed=seed)
+        for part, count in phases
+        for seed in range(min(count, most))
+        for run in part.values()
+    )
+    return list(dict.fromkeys(plan))
+
+
+def _datasets(
+    names: Sequence[str] | None, profile: str, root: Path | str | None
+) -> Sequence[str]:
+    """The data sets to run on; each is there."""
+    for name in names or ():
+        open_dataset(name, root)
+    if names:
+        return names
+    if profile == "quick":
+        return ("synthetic",)
+    here = [n for n in PAPERS if n in READERS and packed_path(n, root).is_file()]
+    if not here:
+        open_dataset("nucla", root)  # says how to make it
+    return here
+
+
+def recorded(run: Run, store: RecordStore) -> RunRecord | None:
+    """The record of a run, or None if it has none.
+
+    Raises:
+        InputError: if its file is not a whole record, or is that of another run.
+    """
+    return store.get(run.experiment, run.seed)
+
+
+def missing(runs: Iterable[Run], store: RecordStore) -> list[Run]:
+    """Those of the runs that have no record.
+
+    Raises:
+        InputError: as :func:`recorded`.
+    """
+    return [run for run in runs if recorded(run, store) is None]
