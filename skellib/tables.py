@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -235,6 +236,10 @@ def _compare(runs: Runs, baseline: Runs, unit: str) -> Difference | None:
     return paired(_by_unit(mine, unit), _by_unit(theirs, unit))
 
 
+NOT_RUN = "not run: "
+COMMAND = f"{NOT_RUN}python -m skellib"
+
+
 def _why_missing(table: Table, row: Row, column: Column, profile: str) -> str:
     if not row.ours:
         return "not run: another method"
@@ -244,7 +249,7 @@ def _why_missing(table: Table, row: Row, column: Column, profile: str) -> str:
         return f"not run: needs {NEEDED[column.dataset]} data"
     number = f'"{table.number}"' if " " in table.number else table.number
     return (
-        f"not run: python -m skellib reproduce --profile {profile} "
+        f"{COMMAND} reproduce --profile {profile} "
         f"--datasets {column.dataset} --tables {number}"
     )
 
@@ -434,9 +439,19 @@ def shown(
 
 
 def html(strings: pd.DataFrame) -> str:
-    """What :func:`shown` made, as an HTML table; no cell is cut short."""
+    """What :func:`shown` made, as an HTML table; no cell is cut short.
+
+    The commands that make what has not been run stand once, below the table.
+    """
+    texts = [str(text) for text in strings.to_numpy().ravel()]
+    commands = dict.fromkeys(text for text in texts if text.startswith(COMMAND))
+    short = strings.replace(list(commands), "not run yet") if commands else strings
     with pd.option_context("display.max_colwidth", None):
-        return strings.rename_axis(None).to_html(border=0, escape=True)
+        table = short.rename_axis(None).to_html(border=0, escape=True)
+    lines = (escape(text.removeprefix(NOT_RUN)) for text in commands)
+    return table + "".join(
+        f"<p>What is not run yet is made by <code>{line}</code>.</p>" for line in lines
+    )
 
 
 def plain(strings: pd.DataFrame) -> str:

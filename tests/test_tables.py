@@ -320,7 +320,11 @@ def test_html_is_whole_and_escaped(store):
     page = tables.html(s)
     assert "a &lt; b " + "x" * 200 in page
     assert "..." not in page
-    assert "reproduce --profile laptop --datasets nucla --tables V" in page
+    for profile in ("laptop", "paper"):  # each command once, below the table
+        command = f"reproduce --profile {profile} --datasets nucla --tables V"
+        assert page.split("</table>")[1].count(command) == 1
+    assert page.count(">not run yet<") == 10
+    assert "python -m" not in page.split("</table>")[0]
 
 
 def test_marks_can_be_drawn(store):
