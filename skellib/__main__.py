@@ -162,7 +162,7 @@ def train(
         ),
     ] = None,
     root: RootOption = None,
-    records: RecordsOption = None,
+    records: StoreOption = None,
     checkpoints: CheckpointsOption = None,
     accelerator: AcceleratorOption = "auto",
     devices: Annotated[int, typer.Option(help="GPUs for this one run.", min=1)] = 1,
@@ -178,7 +178,6 @@ def train(
     """
     from skellib.config import final_model
     from skellib.data import load
-    from skellib.records import RecordStore
     from skellib.training import Execution
     from skellib.training import train as train_run
 
@@ -188,7 +187,7 @@ def train(
     train_set, test_set = load(
         experiment.dataset, experiment.protocol, root, fold=experiment.fold
     )
-    store = RecordStore(records)
+    store = _store(profile, records)
     path = store.path(experiment, seed)
     known = path.is_file()
     # Of several processes that share the run, the first one speaks.

@@ -74,6 +74,14 @@ def test_prepare_then_train(tmp_path, capfd):
     assert status == 0 and "recorded before: " in out
 
 
+def test_a_quick_run_is_not_recorded_among_the_results(tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("SKELLIB_ROOT", str(tmp_path))
+    status, out, _ = call(capfd, "train", "--set=model.slnl_blocks=0", *TINY)
+    assert status == 0 and "recorded: " in out
+    assert len(list(RecordStore(tmp_path / "data" / "quick"))) == 1
+    assert not (tmp_path / "data" / "records").exists()
+
+
 def test_two_processes_share_one_run(tmp_path):
     """Fabric's DDP on the processor: one record, from one run of two processes."""
     command = [sys.executable, "-m", "skellib", "train", "--devices=2", *TINY]
