@@ -15,7 +15,7 @@ ORDER = (
     "errors layouts provenance data preprocessing batches models losses config "
     "records evaluation baselines training experiments statistics tables complexity "
     "figures runner notebooks "
-    "reproduce __main__"
+    "reproduce commands __main__"
 ).split()
 
 FILES = sorted(PACKAGE.rglob("*.py"))
