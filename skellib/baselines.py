@@ -32,6 +32,7 @@ class Baseline(BaseModel):
 
     dataset: str
     protocol: str
+    fold: int = 0
     frames: int
     test: Metrics
     clean: Metrics | None
@@ -69,6 +70,7 @@ def measure(
     test_set: PackedDataset,
     protocol: str,
     frames: int = 24,
+    fold: int = 0,
 ) -> Baseline:
     """Score the nearest neighbour as a network is scored.
 
@@ -84,6 +86,7 @@ def measure(
     return Baseline(
         dataset=train_set.key,
         protocol=protocol,
+        fold=fold,
         frames=frames,
         test=_scored(logits, label),
         clean=untainted,
@@ -97,27 +100,28 @@ def measure(
     )
 
 
-def _path(dataset: str, protocol: str, folder: Path | str | None) -> Path:
+def _path(dataset: str, protocol: str, fold: int, folder: Path | str | None) -> Path:
     root = Path(folder or project_root() / "data" / "records")
-    return root / dataset / "baselines" / f"{NAME}-{protocol}.json"
+    which = f"{protocol}-fold{fold}" if fold else protocol
+    return root / dataset / "baselines" / f"{NAME}-{which}.json"
 
 
 def write(baseline: Baseline, folder: Path | str | None = None) -> Path:
     """Write a baseline's record beside the runs', and return its path."""
-    path = _path(baseline.dataset, baseline.protocol, folder)
+    path = _path(baseline.dataset, baseline.protocol, baseline.fold, folder)
     write_atomically(path, to_json(baseline))
     return path
 
 
 def read(
-    dataset: str, protocol: str, folder: Path | str | None = None
+    dataset: str, protocol: str, folder: Path | str | None = None, *, fold: int = 0
 ) -> Baseline | None:
     """The record of a baseline, or None if it has none.
 
     Raises:
         InputError: if the file is not such a record.
     """
-    path = _path(dataset, protocol, folder)
+    path = _path(dataset, protocol, fold, folder)
     if not path.is_file():
         return None
     try:

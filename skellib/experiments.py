@@ -453,3 +453,21 @@ TABLES: dict[str, Table] = {
     )
 }
 """Tables I to XI by their Roman number, and the sweep of ``"Fig. 9"``."""
+
+UTD = Column("UTD-MHAD", "utd_mhad", "cross_subject")
+SBU = Column("SBU", "sbu", "five_fold")
+
+_OTHER_DATA = Table(
+    "Other data",
+    "Does the method travel?",
+    (UTD, SBU),
+    (
+        Row("Baseline0", {}, BASELINE_0),
+        Row("SLnL-rFA", {}, SLNL_RFA),
+        Row("SLnL-rFA+ML", {}, SLNL_RFA_ML),
+    ),
+    baseline="Baseline0",
+)
+
+OWN_TABLES: dict[str, Table] = {_OTHER_DATA.number: _OTHER_DATA}
+"""Tables of this book that the paper does not have: no row has a paper's number."""

@@ -13,7 +13,7 @@ import pandas as pd
 from skellib.config import PROFILES, Experiment
 from skellib.data import PROTOCOLS, default_protocol, folds
 from skellib.errors import InputError
-from skellib.experiments import TABLES, Column, Row, Table
+from skellib.experiments import OWN_TABLES, TABLES, Column, Row, Table
 from skellib.records import Metrics, RecordStore, RunRecord, read_record
 from skellib.statistics import Difference, Summary, paired, summarise, verdict
 
@@ -129,10 +129,11 @@ def named(number: str) -> Table:
     def plain(text: str) -> str:
         return text.upper().replace(" ", "").replace(".", "")
 
-    for table in TABLES.values():
+    tables = {**TABLES, **OWN_TABLES}
+    for table in tables.values():
         if plain(table.number) == plain(number):
             return table
-    raise InputError(f"table {number!r} is none of {', '.join(TABLES)}")
+    raise InputError(f"table {number!r} is none of {', '.join(tables)}")
 
 
 def columns(table: Table, dataset: str) -> tuple[Column, ...]:
@@ -177,7 +178,8 @@ def column(table: Table, name: str) -> Column:
 def experiments(row: Row, column: Column, profile: str) -> tuple[Experiment, ...]:
     """The experiments of one of our rows: one for each fold of the protocol."""
     first = row.experiment(column, profile)
-    return tuple(first.replace(fold=k) for k in range(folds(first.protocol)))
+    count = folds(first.protocol, first.dataset)
+    return tuple(first.replace(fold=k) for k in range(count))
 
 
 Runs = dict[tuple[int, int], float]  # value by (fold, seed)
@@ -234,6 +236,31 @@ def _compare(runs: Runs, baseline: Runs, unit: str) -> Difference | None:
         return None
     mine, theirs = ({run: side[run] for run in common} for side in (runs, baseline))
     return paired(_by_unit(mine, unit), _by_unit(theirs, unit))
+
+
+def unit_of(row: Row, column: Column, profile: str) -> str:
+    """What one value of a row stands for: a ``"fold"`` where there are several."""
+    return "fold" if len(experiments(row, column, profile)) > 1 else "seed"
+
+
+def compared(
+    row: Row,
+    other: Row,
+    column: Column,
+    profile: str,
+    store: RecordStore,
+    clean: bool = False,
+) -> Difference | None:
+    """Row minus other, paired over the seeds (or folds) that both have; or None.
+
+    Raises:
+        InputError: a record that cannot be used.
+    """
+    mine, theirs = (
+        _runs(experiments(each, column, profile), store, column.measure, clean, None)
+        for each in (row, other)
+    )
+    return _compare(mine, theirs, unit_of(row, column, profile))
 
 
 NOT_RUN = "not run: "

@@ -51,6 +51,9 @@ def test_record_round_trip(data, tmp_path):
     path = baselines.write(measured, tmp_path)
     assert baselines.read("synthetic", "cross_view", tmp_path) == measured
     assert baselines.read("synthetic", "cross_subject", tmp_path) is None
+    third = measured.model_copy(update={"fold": 2})
+    assert baselines.write(third, tmp_path) != path
+    assert baselines.read("synthetic", "cross_view", tmp_path, fold=2) == third
     path.write_text("{}")
     with pytest.raises(InputError, match="not a baseline's record"):
         baselines.read("synthetic", "cross_view", tmp_path)

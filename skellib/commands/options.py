@@ -19,6 +19,7 @@ DatasetOption = Annotated[
 ProtocolOption = Annotated[
     str | None, typer.Option(help="The data set's first unless given.")
 ]
+FoldOption = Annotated[int, typer.Option(help="Where a protocol has several.")]
 RootOption = Annotated[
     Path | None,
     typer.Option(help="Where packed data sets live; data/packed unless given."),

@@ -12,6 +12,7 @@ from skellib.commands.options import (
     CheckpointsOption,
     CompileOption,
     DatasetOption,
+    FoldOption,
     PrecisionOption,
     ProtocolOption,
     RecordsOption,
@@ -34,7 +35,7 @@ def train(
         ),
     ] = "quick",
     protocol: ProtocolOption = None,
-    fold: Annotated[int, typer.Option(help="Where a protocol has several.")] = 0,
+    fold: FoldOption = 0,
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
     settings: Annotated[
         list[str] | None,
@@ -106,6 +107,7 @@ def train(
 def baseline(
     dataset: DatasetOption = "synthetic",
     protocol: ProtocolOption = None,
+    fold: FoldOption = 0,
     root: RootOption = None,
     records: RecordsOption = None,
 ) -> None:
@@ -114,6 +116,7 @@ def baseline(
     from skellib.data import default_protocol, load
 
     protocol = protocol or default_protocol(dataset)
-    measured = baselines.measure(*load(dataset, protocol, root), protocol)
+    train_set, test_set = load(dataset, protocol, root, fold=fold)
+    measured = baselines.measure(train_set, test_set, protocol, fold=fold)
     path = baselines.write(measured, records)
     print(f"nearest neighbour: {scores(measured.test, measured.clean)}; {path}")
