@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.lib import format as npy
 
 from skellib.data import PackedDataset
 from skellib.data.packed import find_duplicates
@@ -220,7 +221,7 @@ def members(path: Path) -> dict[str, np.ndarray]:
 
 
 def broken_meta(**changes) -> dict[str, np.ndarray]:
-    meta = json.loads(pack(clips_of(3, 2))._meta().to_json("0"))
+    meta = json.loads(pack(clips_of(3, 2))._contents().meta.to_json("0"))
     return {"meta": np.array(json.dumps({**meta, **changes}))}
 
 
@@ -322,7 +323,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(
     def full(*args, **kwargs) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(npy, "write_array", full)
     with pytest.raises(InputError, match=r"set\.npz: cannot be written \(No space"):
         pack(clips_of(4)).save(path)
     assert path.read_bytes() == before

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from skellib import data
-from skellib.data import PackedDataset, nucla, sbu, sources, utd_mhad
+from skellib.data import PackedDataset, nucla, sbu, utd_mhad
 from skellib.errors import InputError
 
 NUCLA = ("a01_s01_e00_v01", "a02_s03_e01_v02", "a02_s03_e01_v03", "a12_s10_e04_v03")
@@ -179,8 +179,9 @@ def test_an_npz_gives_the_same_as_the_files(key: str, tmp_path: Path) -> None:
 @each_reader
 def test_prepare_saves_what_open_reads(key: str, tmp_path: Path) -> None:
     clips = WRITERS[key](tmp_path / "raw")
-    path = data.prepare(key, tmp_path / "raw", root=tmp_path / "packed")
-    assert path == tmp_path / "packed" / f"{key}.npz"
+    prepared = data.prepare(key, tmp_path / "raw", root=tmp_path / "packed")
+    assert prepared.path == tmp_path / "packed" / f"{key}.npz"
+    assert (prepared.clips, prepared.left_out) == (len(clips), ())
     opened = data.open_dataset(key, root=tmp_path / "packed")
     opened.verify()
     np.testing.assert_array_equal(opened.clip(-1), clips[-1].astype(np.float32))
@@ -388,16 +389,6 @@ def test_an_archive_may_not_leave_its_folder(tmp_path: Path, name: str) -> None:
         archive.writestr(name, nucla_json(NAME, GOOD))
     with pytest.raises(InputError, match=r"raw\.zip:.*leaves the archive's folder"):
         nucla.read(tmp_path / "raw.zip")
-
-
-def test_a_file_has_a_largest_size(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(sources, "MAX_BYTES", 100)
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw" / f"{NAME}.json").write_text(nucla_json(NAME, GOOD))
-    zip_folder(tmp_path / "raw", tmp_path / "raw.zip")
-    for source in (tmp_path / "raw", tmp_path / "raw.zip"):
-        with pytest.raises(InputError, match=rf"{NAME}\.json: \d+ bytes"):
-            nucla.read(source)
 
 
 def test_a_damaged_archive_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reading a data set as it was released: a file a clip, whose name says what it shows.
+"""Reading a data set as it was released: files whose paths say what they show.
 
 The same clips may also come in one npz (``joints`` of all clips concatenated,
 ``lengths``, ``name`` and what the names say); both ways give the same PackedDataset.
@@ -7,18 +7,35 @@ The same clips may also come in one npz (``joints`` of all clips concatenated,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from skellib.data import sources
 from skellib.data.packed import PackedDataset
+from skellib.data.sources import LeftOut, SourceFile
 from skellib.errors import InputError
 from skellib.layouts import Layout
 
 Facts = dict[str, np.ndarray]
+_OWN = ("label", "subject", "view")  # fields of a PackedDataset; the others are extras
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What accompanying files say of clips.
+
+    Attributes:
+        facts: for each clip its ``label``, ``subject`` and so on, beside what its name
+            says; or why it is left out.
+        classes: the names of the classes, where only those files know them.
+    """
+
+    facts: list[dict[str, int] | str]
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,13 +47,25 @@ class Release:
         bodies: M.
         name: a regular expression of a clip's name, with groups of digits: ``code``,
             of the class; ``subject``; ``view`` where there are several; others become
-            extras.
+            extras, but for ``frame`` and those that begin with ``_``.
         ending: what follows the name in the file's path.
         example: a clip's name.
         allowed: the numbers that a group may hold. ``allowed["code"]`` is in the order
             of ``classes``.
-        parse: reads a file's clip, (T, M, N, 3).
+        parse: reads a file's clip, (T, M, N, C); a function of a module, as other
+            processes call it. It raises InputError "file: line N: what, mend".
         as_packed: what of the names' facts the npz holds, and how; all by default.
+        channels: C.
+        pattern: a regular expression of the end of the path, where that is not
+            ``name`` followed by ``ending``; with the groups of ``name``.
+        naming: what a clip is called, from the groups; the group ``name`` by default.
+        parse_frames: instead of ``parse`` where each frame is a file: reads a clip
+            from its files, in the order of the group ``frame``.
+        leave_out: why the clip of a name is left out by the release's own lists; None
+            keeps it.
+        companion: a regular expression of the end of accompanying files' paths.
+        annotate: from the accompanying files and one file of each clip, what the
+            names do not say.
     """
 
     key: str
@@ -47,114 +76,327 @@ class Release:
     ending: str
     example: str
     allowed: Mapping[str, tuple[int, ...]]
-    parse: Callable[[sources.SourceFile], np.ndarray]
+    parse: Callable[[SourceFile], np.ndarray] | None = None
     as_packed: Callable[[Facts], Facts] = dict
+    channels: int = 3
+    pattern: str = ""
+    naming: Callable[[Mapping[str, str]], str] | None = None
+    parse_frames: Callable[[Sequence[SourceFile]], np.ndarray] | None = None
+    leave_out: Callable[[str], str | None] | None = None
+    companion: str = ""
+    annotate: (
+        Callable[[Sequence[SourceFile], Sequence[SourceFile]], Annotations] | None
+    ) = None
 
-    def read(self, source: str | Path) -> PackedDataset:
-        """Read what is there, in the order of the names, numbers compared as numbers.
+    @property
+    def path(self) -> str:
+        """The regular expression of the end of a clip's path."""
+        return self.pattern or rf"(?P<name>{self.name}){re.escape(self.ending)}"
 
-        Args:
-            source: a folder, a ``.zip`` or an ``.npz``.
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(M, N, C)."""
+        return self.bodies, self.layout.size, self.channels
+
+    @property
+    def reader(self) -> Callable[[Sequence[SourceFile]], np.ndarray]:
+        """Reads the clip of its files; can be sent to another process."""
+        if self.parse_frames is not None:
+            return self.parse_frames
+        assert self.parse is not None
+        return partial(_parse_one, self.parse)
+
+    def read_clip(self, path: str | Path) -> np.ndarray:
+        """One clip, (T, M, N, C), from its file or from the folder of its files.
 
         Raises:
-            InputError: a file that is missing, damaged, or not as released.
+            InputError: the path is not as the release has it, not of one clip, or a
+                file is bad.
         """
-        source = Path(source)
-        if source.suffix == ".npz":
-            return self._read_npz(source)
-        pattern = rf"(?P<name>{self.name}){re.escape(self.ending)}"
-        with sources.find(source, pattern, self.example + self.ending) as found:
-            files = _by_name(found)
-            facts = self._facts([(file.where, file.match) for file in files])
-            clips = [self.parse(file) for file in files]
-        names = [file.match["name"] for file in files]
-        return self._pack(clips, names, facts, f"{len(clips)} files of {source.name}")
+        found = sources.find([path], [self.path])
+        if found.faults:
+            raise InputError(str(found.faults[0]))
+        clips = list(_by_name(self, found.files[0]).values())
+        if len(clips) != 1:
+            raise InputError(
+                f"{path}: holds {len(clips)} clips, not one such as "
+                f"{self.example}{self.ending}"
+            )
+        return self.reader(clips[0])
 
-    def _read_npz(self, path: Path) -> PackedDataset:
-        arrays = sources.read_npz(path, ("joints", "lengths", "name"))
-        clips = self._cut(path, arrays)
-        names = arrays["name"].tolist()
-        facts = self._facts(
-            [(f"{path}: {name}", re.fullmatch(self.name, name)) for name in names]
+
+def _parse_one(
+    parse: Callable[[SourceFile], np.ndarray], files: Sequence[SourceFile]
+) -> np.ndarray:
+    return parse(files[0])
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The clips of a release that were found, before any is parsed.
+
+    Attributes:
+        release: the format that was found.
+        names: of the clips, in natural order.
+        files: of each clip.
+        facts: each (n,) int64: ``label``, ``subject`` and so on.
+        classes: the names of the classes.
+        omitted: clips that the release's own lists leave out.
+        faults: files that cannot be used.
+    """
+
+    release: Release
+    names: list[str]
+    files: list[tuple[SourceFile, ...]]
+    facts: Facts
+    classes: tuple[str, ...]
+    omitted: list[LeftOut]
+    faults: list[LeftOut]
+
+
+def survey(
+    releases: Sequence[Release],
+    where: Sequence[str | Path],
+    max_bytes: int | None = None,
+) -> Listing:
+    """Find the clips of a data set, and what their names say.
+
+    Args:
+        releases: the formats that it comes in; the first of which there are files is
+            taken.
+        where: folders and zip archives.
+        max_bytes: as in ``sources.find``.
+
+    Raises:
+        InputError: a source that is not there, no file of the data set, one name
+            twice, or a bad accompanying file.
+    """
+    companions = [release.companion for release in releases if release.companion]
+    patterns = [*companions, *(release.path for release in releases)]
+    found = sources.find(where, patterns, max_bytes)
+    clips = dict(zip(patterns, found.files, strict=True))
+    for release in releases:
+        if clips[release.path]:
+            beside = clips[release.companion] if release.companion else []
+            return _listing(release, clips[release.path], beside, found.faults)
+    if found.faults:
+        raise nothing_usable(releases[0].key, found.faults)
+    examples = " or ".join(release.example + release.ending for release in releases)
+    raise InputError(f"{', '.join(map(str, where))}: holds no file such as {examples}")
+
+
+def nothing_usable(key: str, left_out: Sequence[LeftOut]) -> InputError:
+    """The error for a data set of which nothing is left; it names the first reasons."""
+    first = "; ".join(str(each) for each in left_out[:3])
+    more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
+    return InputError(f"{key}: no clip can be used: {first}{more}")
+
+
+def _listing(
+    release: Release,
+    found: list[SourceFile],
+    companions: list[SourceFile],
+    faults: list[LeftOut],
+) -> Listing:
+    faults, omitted = list(faults), []
+    clips = {}
+    rows = {}
+    for name, files in _by_name(release, found).items():
+        reason = release.leave_out(name) if release.leave_out else None
+        if reason is not None:
+            omitted.append(LeftOut(files[0].where, reason))
+            continue
+        try:
+            rows[name] = _row(release, files[0].where, files[0].groups)
+            clips[name] = files
+        except InputError as error:
+            faults.append(LeftOut.of(files[0].where, error))
+    classes = release.classes
+    if release.annotate is not None:
+        notes = release.annotate(companions, [files[0] for files in clips.values()])
+        classes = notes.classes or classes
+        for name, note in zip(list(clips), notes.facts, strict=True):
+            if isinstance(note, str):
+                omitted.append(LeftOut(clips.pop(name)[0].where, note))
+                del rows[name]
+            else:
+                rows[name] |= note
+    return Listing(
+        release,
+        list(clips),
+        list(clips.values()),
+        _columns(list(rows.values())),
+        classes,
+        omitted,
+        faults,
+    )
+
+
+def _by_name(
+    release: Release, found: list[SourceFile]
+) -> dict[str, tuple[SourceFile, ...]]:
+    """The files of each clip, in the natural order of the clips' names."""
+    named: dict[str, dict[str, SourceFile]] = {}
+    for file in found:
+        groups = file.groups
+        name = release.naming(groups) if release.naming else groups["name"]
+        frame = groups["frame"].lstrip("0") if release.parse_frames else ""
+        frames = named.setdefault(name, {})
+        if frame in frames:
+            what = f"{name}, frame {groups['frame']}," if frame else name
+            raise InputError(
+                f"{file.where}: {what} is also there as {frames[frame].where}; keep one"
+            )
+        frames[frame] = file
+    return {
+        name: tuple(
+            named[name][frame] for frame in sorted(named[name], key=sources.natural)
         )
-        dataset = self._pack(clips, names, facts, path.name)
-        expected = self.as_packed(facts)
-        if "duplicate_of" in arrays:
-            expected["duplicate_of"] = dataset.duplicate_of
-        for field, values in expected.items():
-            _check_agrees(path, field, arrays, values)
-        return dataset
+        for name in sorted(named, key=sources.natural)
+    }
 
-    def _cut(self, path: Path, arrays: Facts) -> list[np.ndarray]:
-        """The clips of an npz, each (T, M, N, 3)."""
-        joints, lengths, name = (arrays[f] for f in ("joints", "lengths", "name"))
-        shape = (self.bodies, self.layout.size, 3)
-        released = shape if self.bodies > 1 else shape[1:]
-        if joints.dtype.kind != "f" or joints.shape[1:] != released:
+
+def _row(release: Release, where: str, groups: Mapping[str, str]) -> dict[str, int]:
+    """What a clip's path says."""
+    row = {}
+    for group, digits in groups.items():
+        if group in ("name", "frame") or group.startswith("_"):
+            continue
+        if len(digits) > 9:
+            raise InputError(f"{where}: field {group!r} of the name: too large")
+        row[group] = int(digits or 0)
+    for group, numbers in release.allowed.items():
+        if row[group] not in numbers:
             raise InputError(
-                f"{path}: field 'joints': {joints.dtype} {joints.shape}, not floats "
-                f"(frames, {', '.join(map(str, released))})"
+                f"{where}: field {group!r} of the name: {row[group]} is none of "
+                f"{_enumerated(numbers)}"
             )
-        if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or np.any(lengths < 1):
-            raise InputError(f"{path}: field 'lengths': not one count a clip, from 1")
-        if lengths.sum() != len(joints):
-            raise InputError(
-                f"{path}: field 'lengths': sums to {lengths.sum()}, but joints has "
-                f"{len(joints)} frames"
-            )
-        if name.dtype.kind != "U" or name.shape != lengths.shape:
-            raise InputError(f"{path}: field 'name': not one text a clip")
-        order = [sources.natural(each) for each in name.tolist()]
-        if any(a >= b for a, b in zip(order, order[1:], strict=False)):
-            raise InputError(f"{path}: field 'name': out of order, or one name twice")
-        return np.split(joints.reshape(-1, *shape), np.cumsum(lengths)[:-1])
+    if "code" in row:
+        row["label"] = release.allowed["code"].index(row.pop("code"))
+    return row
 
-    def _facts(self, matches: list[tuple[str, re.Match[str] | None]]) -> Facts:
-        """What the names say, each (n,) int64: label, subject, ..."""
-        rows = []
-        for where, match in matches:
-            if match is None:
-                raise InputError(f"{where}: not a name such as {self.example}")
-            row = {g: int(v) for g, v in match.groupdict().items() if g != "name"}
-            for group, numbers in self.allowed.items():
-                if row[group] not in numbers:
-                    raise InputError(
-                        f"{where}: field {group!r} of the name: {row[group]} is none "
-                        f"of {', '.join(map(str, numbers))}"
-                    )
-            row["label"] = self.allowed["code"].index(row.pop("code"))
-            rows.append(row)
-        fields = rows[0] if rows else {"label": 0, "subject": 0}
-        return {f: np.array([row[f] for row in rows], dtype=np.int64) for f in fields}
 
-    def _pack(
-        self, clips: list[np.ndarray], names: list[str], facts: Facts, source: str
-    ) -> PackedDataset:
-        own = ("label", "subject", "view")
-        return PackedDataset.from_clips(
-            clips,
-            label=facts["label"],
-            subject=facts["subject"],
-            view=facts.get("view"),
-            name=names,
-            extras={field: facts[field] for field in facts if field not in own},
-            layout=self.layout,
-            classes=self.classes,
-            key=self.key,
-            source=source,
+def _enumerated(numbers: Sequence[int]) -> str:
+    """A long run by its ends, other numbers one by one."""
+    if len(numbers) > 12 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}..{numbers[-1]}"
+    return ", ".join(map(str, numbers))
+
+
+def _columns(rows: Sequence[Mapping[str, int]]) -> Facts:
+    fields = rows[0] if rows else ()
+    columns = {f: np.array([row[f] for row in rows], dtype=np.int64) for f in fields}
+    nothing = np.zeros(len(rows), dtype=np.int64)
+    return {"label": nothing, "subject": nothing, **columns}
+
+
+def fields(facts: Facts) -> dict[str, object]:
+    """Facts as arguments of a PackedDataset: ``label`` and ``subject``, ``extras``."""
+    return {
+        "label": facts["label"],
+        "subject": facts["subject"],
+        "view": facts.get("view"),
+        "extras": {name: facts[name] for name in facts if name not in _OWN},
+    }
+
+
+def source_line(clips: int, where: Sequence[str | Path]) -> str:
+    """One line on what a data set was made from."""
+    names = (Path(each).absolute().name for each in where)
+    return f"{clips} files of {', '.join(names)}"
+
+
+def read(releases: Sequence[Release], source: str | Path) -> PackedDataset:
+    """Read what is there, in the order of the names, numbers compared as numbers.
+
+    For small sets: all clips are held in memory, and the first bad file is an error.
+
+    Args:
+        releases: the formats that the data set comes in.
+        source: a folder, a ``.zip``, or an ``.npz`` of the first format's clips.
+
+    Raises:
+        InputError: a file that is missing, damaged, or not as released.
+    """
+    source = Path(source)
+    if source.suffix == ".npz":
+        return read_npz(releases[0], source)
+    listing = survey(releases, [source])
+    if listing.faults:
+        raise InputError(str(listing.faults[0]))
+    release = listing.release
+    return PackedDataset.from_clips(
+        [release.reader(files) for files in listing.files],
+        name=listing.names,
+        **fields(listing.facts),  # type: ignore[arg-type]
+        layout=release.layout,
+        classes=listing.classes,
+        key=release.key,
+        source=source_line(len(listing.names), [source]),
+    )
+
+
+def read_npz(
+    release: Release, path: Path, dtype: str | type | np.dtype = np.float32
+) -> PackedDataset:
+    """Read the clips of a release from one npz, and check it against their names.
+
+    Raises:
+        InputError: a field that is missing, damaged, or not as the names say.
+    """
+    if release.annotate is not None:  # the names alone do not say enough
+        raise InputError(f"{path}: {release.key} is not read from an npz of this kind")
+    arrays = sources.read_npz(path, ("joints", "lengths", "name"))
+    clips = _cut(release, path, arrays)
+    names = arrays["name"].tolist()
+    rows = []
+    for name in names:
+        match = re.fullmatch(release.name, name)
+        if match is None:
+            raise InputError(f"{path}: {name}: not a name such as {release.example}")
+        rows.append(_row(release, f"{path}: {name}", match.groupdict()))
+    facts = _columns(rows)
+    dataset = PackedDataset.from_clips(
+        clips,
+        name=names,
+        **fields(facts),  # type: ignore[arg-type]
+        layout=release.layout,
+        classes=release.classes,
+        key=release.key,
+        source=path.name,
+        dtype=dtype,
+    )
+    expected = release.as_packed(facts)
+    if "duplicate_of" in arrays and np.dtype(dtype) == np.float32:
+        expected["duplicate_of"] = dataset.duplicate_of
+    for field, values in expected.items():
+        _check_agrees(path, field, arrays, values)
+    return dataset
+
+
+def _cut(release: Release, path: Path, arrays: Facts) -> list[np.ndarray]:
+    """The clips of an npz, each (T, M, N, C)."""
+    joints, lengths, name = (arrays[f] for f in ("joints", "lengths", "name"))
+    shape = release.shape
+    released = shape if release.bodies > 1 else shape[1:]
+    if joints.dtype.kind != "f" or joints.shape[1:] != released:
+        raise InputError(
+            f"{path}: field 'joints': {joints.dtype} {joints.shape}, not floats "
+            f"(frames, {', '.join(map(str, released))})"
         )
-
-
-def _by_name(files: list[sources.SourceFile]) -> list[sources.SourceFile]:
-    named: dict[str, sources.SourceFile] = {}
-    for file in files:
-        name = file.match["name"]
-        if name in named:
-            raise InputError(
-                f"{file.where}: {name} is also there as {named[name].where}; keep one"
-            )
-        named[name] = file
-    return [named[name] for name in sorted(named, key=sources.natural)]
+    if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or np.any(lengths < 1):
+        raise InputError(f"{path}: field 'lengths': not one count a clip, from 1")
+    if lengths.sum() != len(joints):
+        raise InputError(
+            f"{path}: field 'lengths': sums to {lengths.sum()}, but joints has "
+            f"{len(joints)} frames"
+        )
+    if name.dtype.kind != "U" or name.shape != lengths.shape:
+        raise InputError(f"{path}: field 'name': not one text a clip")
+    order = [sources.natural(each) for each in name.tolist()]
+    if any(a >= b for a, b in zip(order, order[1:], strict=False)):
+        raise InputError(f"{path}: field 'name': out of order, or one name twice")
+    return np.split(joints.reshape(-1, *shape), np.cumsum(lengths)[:-1])
 
 
 def _check_agrees(path: Path, field: str, arrays: Facts, expected: np.ndarray) -> None:

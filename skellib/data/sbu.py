@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skellib.data import release
 from skellib.data.packed import PackedDataset
 from skellib.data.release import Facts, Release
 from skellib.data.sources import SourceFile
@@ -50,7 +51,7 @@ def read(source: str | Path) -> PackedDataset:
     Raises:
         InputError: a file that is missing, damaged, or not as published.
     """
-    return _RELEASE.read(source)
+    return release.read(RELEASES, source)
 
 
 def _parse(file: SourceFile) -> np.ndarray:
@@ -95,15 +96,17 @@ def _as_packed(facts: Facts) -> Facts:
     return {"label": facts["label"], "subject": persons}
 
 
-_RELEASE = Release(
-    key=KEY,
-    classes=CLASSES,
-    layout=_LAYOUT,
-    bodies=_BODIES,
-    name=r"s(?P<subject>\d\d)s(?P<reacting>\d\d)/(?P<code>\d\d)/(?P<take>\d\d\d)",
-    ending="/skeleton_pos.txt",
-    example="s01s02/01/001",
-    allowed={"code": tuple(range(1, len(CLASSES) + 1))},
-    parse=_parse,
-    as_packed=_as_packed,
+RELEASES = (
+    Release(
+        key=KEY,
+        classes=CLASSES,
+        layout=_LAYOUT,
+        bodies=_BODIES,
+        name=r"s(?P<subject>\d\d)s(?P<reacting>\d\d)/(?P<code>\d\d)/(?P<take>\d\d\d)",
+        ending="/skeleton_pos.txt",
+        example="s01s02/01/001",
+        allowed={"code": tuple(range(1, len(CLASSES) + 1))},
+        parse=_parse,
+        as_packed=_as_packed,
+    ),
 )

@@ -1,0 +1,298 @@
+"""Writing a packed set clip by clip: the file is whole or not there, memory is small.
+
+The joints come first in the file, their data on a boundary that they can be mapped
+from; what stands beside them follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from dataclasses import field as setting
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from skellib.data.form import (
+    PER_CLIP,
+    Contents,
+    Fingerprint,
+    Meta,
+    as_bytes,
+    check,
+    error,
+    integers,
+)
+from skellib.errors import InputError
+from skellib.layouts import Layout
+
+_FRAMES_BYTES = 2**22  # copied at a time
+
+
+@dataclass(frozen=True)
+class ClipStream:
+    """A data set whose clips come one by one.
+
+    Attributes:
+        clips: begins an iteration over the clips, each (T, M, N, C) with its own T.
+        label, subject, name: one entry a clip, as of the PackedDataset.
+        layout, classes, key, source: as of the PackedDataset.
+        view: one entry a clip; all 0 by default.
+        extras: further sequences with one entry a clip.
+    """
+
+    clips: Callable[[], Iterator[np.ndarray]]
+    label: Sequence[int] | np.ndarray
+    subject: Sequence[int] | np.ndarray
+    name: Sequence[str] | np.ndarray
+    layout: Layout
+    classes: Sequence[str]
+    key: str
+    source: str
+    view: Sequence[int] | np.ndarray | None = None
+    extras: Mapping[str, Sequence[Any] | np.ndarray] = setting(default_factory=dict)
+
+
+def write(
+    path: str | Path,
+    stream: ClipStream,
+    dtype: str | type | np.dtype = np.float32,
+) -> Path:
+    """Write a packed file, whole or not at all, holding a clip at a time.
+
+    The file is byte for byte that of ``PackedDataset.from_clips(...).save(path)``. The
+    clips are iterated over once; their numbers lie in a temporary file meanwhile.
+
+    Raises:
+        InputError: no clip; shapes, counts or labels that do not agree; a value that
+            is not finite, before or after rounding to ``dtype``; or the file cannot be
+            written.
+    """
+    path = Path(path)
+    dtype = packed_dtype(dtype)
+    name = clip_names(stream.name)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent) as spool:
+            lengths, digests, shape = [], [], (0, 0, 0)
+            for clip in checked(stream, name, dtype):
+                shape = clip.shape[1:]
+                lengths.append(len(clip))
+                digests.append(digest(clip))
+                spool.write(as_bytes(clip))
+            contents = contents_of(stream, name, lengths, twins(digests))
+            frames = _frames(spool, dtype, shape)
+            write_file(path, contents, dtype, (sum(lengths), *shape), frames)
+    return path
+
+
+def _frames(
+    spool: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]
+) -> Iterator[np.ndarray]:
+    """The frames in a file, some at a time."""
+    size = dtype.itemsize * int(np.prod(shape))
+    spool.seek(0)
+    while piece := spool.read(max(_FRAMES_BYTES // size, 1) * size):
+        yield np.frombuffer(piece, dtype).reshape(-1, *shape)
+
+
+def write_file(
+    path: Path,
+    contents: Contents,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+    frames: Iterable[np.ndarray],
+    folder: Path | None = None,
+) -> None:
+    """Write the packed file of joints that come some frames at a time.
+
+    Args:
+        path: of the file, which is replaced.
+        contents: all but the joints.
+        dtype, shape: of all joints.
+        frames: arrays that follow each other along the first axis.
+        folder: where the file grows; beside ``path`` by default.
+
+    Raises:
+        InputError: the parts do not agree.
+        OSError: the file cannot be written.
+    """
+    check(contents.meta.key, dtype, shape, contents)
+    fingerprint = Fingerprint(contents, dtype, shape)
+    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    with (
+        replacing(path, folder) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        written = 0
+        with archive.open("joints.npy", "w", force_zip64=True) as member:
+            npy.write_array_header_1_0(member, header)
+            for some in frames:
+                member.write(as_bytes(some))
+                fingerprint.update(some)
+                written += len(some)
+        if written != shape[0]:
+            raise error(path, "joints", f"{written} frames came, not {shape[0]}")
+        meta = np.array(contents.meta.to_json(fingerprint.finish()))
+        for field, array in {**contents.arrays(), "meta": meta}.items():
+            with archive.open(f"{field}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, array, allow_pickle=False)
+
+
+def contents_of(
+    stream: ClipStream,
+    name: np.ndarray,
+    lengths: Sequence[int] | np.ndarray,
+    duplicate_of: np.ndarray,
+) -> Contents:
+    """What stands beside the joints of a stream's clips.
+
+    Raises:
+        InputError: no clip, or fields without one entry for each.
+    """
+    if not len(lengths):
+        raise error(stream.key, "joints", "there is no clip")
+    if len(name) != len(lengths):
+        raise error(stream.key, "name", f"{len(name)} entries for {len(lengths)} clips")
+    view = np.zeros(len(lengths), dtype=np.int64)
+    given = {
+        "lengths": lengths,
+        "label": stream.label,
+        "subject": stream.subject,
+        "view": view if stream.view is None else stream.view,
+        "duplicate_of": duplicate_of,
+    }
+    fields = {field: integers(stream.key, field, given[field]) for field in PER_CLIP}
+    return Contents(
+        {**fields, "name": name},
+        {field: np.asarray(array) for field, array in stream.extras.items()},
+        Meta(stream.layout, tuple(stream.classes), stream.key, stream.source),
+    )
+
+
+def packed_dtype(dtype: str | type | np.dtype) -> np.dtype:
+    """The type of the joints.
+
+    Raises:
+        InputError: not float32 or float16.
+    """
+    if str(dtype) not in ("float16", "float32") and dtype not in (
+        np.float16,
+        np.float32,
+    ):
+        raise InputError(f"dtype {dtype}: is none of float32, float16")
+    return np.dtype(dtype)
+
+
+def clip_names(values: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Clips' names as an (n,) array of text."""
+    return np.array([str(each) for each in values], dtype=np.str_)
+
+
+def checked(
+    stream: ClipStream, name: np.ndarray, dtype: np.dtype
+) -> Iterator[np.ndarray]:
+    """The clips of a stream, of one type, in C order.
+
+    Raises:
+        InputError: more clips than names, a clip that is not of the layout or not of
+            the shape of those before it, or a value that is not finite.
+    """
+    shape = None
+    for i, clip in enumerate(stream.clips()):
+        if i >= len(name):
+            raise error(stream.key, "name", f"{len(name)} entries for more clips")
+        clip = np.asarray(clip)
+        where = f"{stream.key}: field 'joints': clip {name[i]}"
+        if clip.ndim != 4 or len(clip) == 0 or clip.shape[2] != stream.layout.size:
+            raise InputError(
+                f"{where} is {clip.shape}, not (frames, bodies, {stream.layout.size} "
+                "joints, channels) with a frame at least"
+            )
+        shape = shape or clip.shape[1:]
+        if clip.shape[1:] != shape:
+            raise InputError(
+                f"{where} is {clip.shape}, but the clips before it are (frames, "
+                f"{', '.join(map(str, shape))}): only the frames may differ"
+            )
+        yield rounded(clip, dtype, where)
+
+
+def rounded(clip: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:
+    """A clip in C order and of a type.
+
+    Raises:
+        InputError: a value is not finite, before or after rounding; the message begins
+            with ``where``.
+    """
+    clip = np.asarray(clip)
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(clip, dtype=dtype)
+    if not np.isfinite(result).all():
+        frame = int(np.argwhere(~np.isfinite(result))[0, 0])
+        beyond = f", or too large for {dtype}" if np.isfinite(clip[frame]).all() else ""
+        raise InputError(f"{where}, frame {frame}: not finite{beyond}")
+    return result
+
+
+def digest(clip: np.ndarray) -> bytes:
+    """What clips with the same bytes share."""
+    return hashlib.sha256(as_bytes(clip)).digest()
+
+
+def twins(digests: Sequence[bytes]) -> np.ndarray:
+    """For each clip the number of the earliest with the same digest; -1 for none.
+
+    Returns:
+        (n,) int64.
+    """
+    earliest: dict[bytes, int] = {}
+    first = [earliest.setdefault(each, i) for i, each in enumerate(digests)]
+    found = np.array(first, dtype=np.int64)
+    found[found == np.arange(len(found))] = -1
+    return found
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError inside into the InputError for a file that cannot be written."""
+    try:
+        yield
+    except OSError as fault:
+        raise InputError(f"{path}: cannot be written ({fault.strerror})") from None
+
+
+@contextmanager
+def replacing(
+    path: Path, folder: Path | None = None, sync: bool = True
+) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` once it is whole.
+
+    Args:
+        path: of the file.
+        folder: where it grows, on the same disk; beside ``path`` by default.
+        sync: whether it must be on the disk before it takes the place; without, a
+            power failure could leave the name on an empty file.
+    """
+    handle, temporary = tempfile.mkstemp(
+        dir=folder or path.parent, prefix=f".{path.name}."
+    )
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp keeps others from reading it
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
