@@ -27,15 +27,6 @@ from skellib.errors import InputError
 Profile = Literal["quick", "laptop", "paper"]
 PROFILES = ("quick", "laptop", "paper")
 
-# Those of skellib.data, and those of the paper's data sets that it cannot read yet: the
-# experiments on them can be written down all the same.
-KNOWN_PROTOCOLS: dict[str, tuple[str, ...]] = {
-    "ntu": ("cross_subject", "cross_view"),
-    "kinetics": ("train_val",),
-    "sysu": ("cross_subject", "same_subject"),
-    **PROTOCOLS,
-}
-
 
 class Section(BaseModel):
     """A part of the configuration: frozen, and no unknown names."""
@@ -151,8 +142,8 @@ class Experiment(Section):
                 "loss.mutual needs three branches: set it to 0, or "
                 "model.fusion to multi_task"
             )
-        known = KNOWN_PROTOCOLS.get(self.dataset, (self.protocol,))
-        if self.protocol not in known:
+        known = PROTOCOLS.get(self.dataset, (self.protocol,))
+        if self.protocol not in (*known, "given"):
             raise ValueError(
                 f"protocol {self.protocol!r} of {self.dataset} is none of "
                 f"{', '.join(known)}"
@@ -283,17 +274,20 @@ def final_model(
         profile: ``"paper"``: the paper's settings; ``"laptop"``: a smaller network of
             the same kind; ``"quick"``: a narrow one and few epochs. The last two decay
             the learning rate as far as the paper does, over fewer epochs.
-        protocol: the first of the data set's protocols where it is not given.
+        protocol: the first of the data set's protocols where it is not given. That of
+            a data set of one's own must be: see :func:`skellib.data.protocols_of`.
 
     Raises:
         InputError: for an unknown data set, profile or protocol.
     """
-    if dataset not in KNOWN_PROTOCOLS:
-        known = ", ".join(KNOWN_PROTOCOLS)
-        raise InputError(f"data set {dataset!r} is none of {known}")
+    if dataset not in PROTOCOLS and protocol is None:
+        known = ", ".join(PROTOCOLS)
+        raise InputError(
+            f"data set {dataset!r} is none of {known}; of one's own give the protocol"
+        )
     if profile not in PROFILES:
         raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
-    protocol = protocol or KNOWN_PROTOCOLS[dataset][0]
+    protocol = protocol or PROTOCOLS[dataset][0]
     experiment = parse(
         {"dataset": dataset, "protocol": protocol, "profile": profile}
     ).replace(**_PAPER.get(dataset, {}), **_PAPER.get(f"{dataset} {protocol}", {}))

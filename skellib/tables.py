@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 
 from skellib.config import PROFILES, Experiment
-from skellib.data import PROTOCOLS, default_protocol, folds
+from skellib.data import PROTOCOLS, default_protocol, folds, packed_path
 from skellib.errors import InputError
 from skellib.experiments import OWN_TABLES, TABLES, Column, Row, Table
 from skellib.records import Metrics, RecordStore, RunRecord, read_record
 from skellib.statistics import Difference, Summary, paired, summarise, verdict
 
-# The paper's data sets that skellib cannot read: their rows cannot be run.
+# The paper's data sets that one must ask for: nobody has run their rows here.
 NEEDED = {
     "ntu": "NTU RGB+D",
     "kinetics": "Kinetics-Skeleton",
@@ -265,6 +265,15 @@ def compared(
 
 NOT_RUN = "not run: "
 COMMAND = f"{NOT_RUN}python -m skellib"
+NEEDS = f"{NOT_RUN}needs "
+THEN = ", then "
+
+
+def _needs(dataset: str) -> str:
+    """What is not prepared and must be fetched: ``"NTU RGB+D data"``; or nothing."""
+    if dataset not in NEEDED or packed_path(dataset).is_file():
+        return ""
+    return f"{NEEDED[dataset]} data"
 
 
 def _why_missing(table: Table, row: Row, column: Column, profile: str) -> str:
@@ -272,8 +281,10 @@ def _why_missing(table: Table, row: Row, column: Column, profile: str) -> str:
         return "not run: another method"
     if column.measure in COUNTED:
         return "not run: counted from the network"
-    if column.dataset in NEEDED:
-        return f"not run: needs {NEEDED[column.dataset]} data"
+    needs = _needs(column.dataset)
+    if needs:
+        prepare = f"python -m skellib prepare {column.dataset} --source PATH"
+        return f"{NEEDS}{needs}{THEN}{prepare}"
     number = f'"{table.number}"' if " " in table.number else table.number
     return (
         f"{COMMAND} reproduce --profile {profile} "
@@ -470,15 +481,20 @@ def html(strings: pd.DataFrame) -> str:
 
     The commands that make what has not been run stand once, below the table.
     """
-    texts = [str(text) for text in strings.to_numpy().ravel()]
-    commands = dict.fromkeys(text for text in texts if text.startswith(COMMAND))
-    short = strings.replace(list(commands), "not run yet") if commands else strings
+    short, lines = strings, []
+    for text in dict.fromkeys(map(str, strings.to_numpy().ravel())):
+        reason, _, command = text.partition(THEN)
+        if text.startswith(COMMAND):
+            short = short.replace(text, "not run yet")
+            command = text.removeprefix(NOT_RUN)
+            lines.append(f"What is not run yet is made by <code>{escape(command)}")
+        elif text.startswith(NEEDS) and command:
+            short = short.replace(text, reason)
+            data = escape(reason.removeprefix(NEEDS))
+            lines.append(f"{data}, once fetched, are read by <code>{escape(command)}")
     with pd.option_context("display.max_colwidth", None):
         table = short.rename_axis(None).to_html(border=0, escape=True)
-    lines = (escape(text.removeprefix(NOT_RUN)) for text in commands)
-    return table + "".join(
-        f"<p>What is not run yet is made by <code>{line}</code>.</p>" for line in lines
-    )
+    return table + "".join(f"<p>{line}</code>.</p>" for line in lines)
 
 
 def plain(strings: pd.DataFrame) -> str:
@@ -588,8 +604,8 @@ def coverage(
             if columns(table, dataset):
                 keys = set(wanted(table, dataset, profile))
                 every |= keys
-                needs = NEEDED.get(dataset)
-                note = f"needs {needs} data" if needs else ""
+                needs = _needs(dataset)
+                note = f"needs {needs}" if needs else ""
                 rows.append(line(table.number, dataset, keys, note))
     rows.append(line("all", "", every, "shared runs counted once"))
     return pd.DataFrame(rows)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from skellib import data
+from skellib.config import Experiment
 from skellib.data import (
     PROTOCOLS,
     PackedDataset,
     clean,
     folds,
     holdout,
+    ntu,
     nucla,
+    protocols_of,
     sbu,
     split,
     synthetic,
     utd_mhad,
 )
-from skellib.data.protocols import SBU_FOLDS
+from skellib.data.imitation.ntu import all_names
+from skellib.data.protocols import NTU_SUBJECTS, SBU_FOLDS, SYSU_FOLDS
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
 
@@ -75,7 +81,7 @@ def test_five_folds_by_ordered_pairs() -> None:
         extras={"reacting": pairs[:, 1]},
     )
     tests = []
-    for fold in range(folds("five_fold")):
+    for fold in range(folds("five_fold", "sbu")):
         train, test = split(packed, "five_fold", fold)
         assert_partition((train, test), 21)
         tests.append(test)
@@ -99,8 +105,10 @@ def test_bad_requests_list_what_is_known() -> None:
         split(pack([1], view=[3]), "cross_view")
     with pytest.raises(InputError, match=r"fold 1.*0\.\.0"):
         split(packed, "cross_view", fold=1)
+    with pytest.raises(InputError, match=r"'five_fold'.*mine.*given"):
+        split(pack([1, 2], key="mine"), "five_fold")
     with pytest.raises(InputError, match=r"'mine'.*nucla"):
-        split(pack([1, 2], key="mine"), "cross_view")
+        data.default_protocol("mine")
 
 
 def test_clean_knows_twins_in_both_directions() -> None:
@@ -162,7 +170,7 @@ def test_load_says_what_is_missing(tmp_path: Path, root: Path, monkeypatch) -> N
     command = r"python -m skellib prepare sbu --source PATH"
     with pytest.raises(InputError, match=rf"sbu\.npz: no such file.*{command}"):
         data.load("sbu", root=tmp_path)
-    with pytest.raises(InputError, match=r"'nuclear'.*synthetic, nucla"):
+    with pytest.raises(InputError, match=r"'nuclear'.*synthetic, ntu"):
         data.load("nuclear", root=tmp_path)
     with pytest.raises(InputError, match=r"'cross_see'"):
         data.load("synthetic", "cross_see")
@@ -175,8 +183,155 @@ def test_load_says_what_is_missing(tmp_path: Path, root: Path, monkeypatch) -> N
 
 
 def test_every_data_set_has_a_protocol() -> None:
-    keys = {synthetic.KEY, nucla.KEY, utd_mhad.KEY, sbu.KEY}
-    assert set(PROTOCOLS) == keys == {synthetic.KEY, *data.READERS}
+    assert set(PROTOCOLS) == {synthetic.KEY, *data.READERS}
+
+
+def listed(key: str, names: list[str], **facts: list[int]) -> PackedDataset:
+    """Clips of which nothing is known but names and facts: no joints."""
+    n = len(names)
+    fields = {
+        field: np.array(facts.pop(field, [0] * n), dtype=np.int64)
+        for field in ("label", "subject", "view")
+    }
+    return PackedDataset(
+        joints=np.zeros((n, 1, 1, 3), dtype=np.float32),
+        starts=np.arange(n),
+        lengths=np.ones(n, dtype=np.int64),
+        name=np.array(names),
+        index=np.arange(n),
+        duplicate_of=np.full(n, -1),
+        extras={field: np.array(values) for field, values in facts.items()},
+        layout=LAYOUTS["ntu25"],
+        classes=tuple(f"class {k}" for k in range(60)),
+        key=key,
+        source="names alone",
+        fingerprint="",
+        **fields,
+    )
+
+
+def ntu_listed(names: list[str]) -> PackedDataset:
+    """Clips of NTU RGB+D with what its reader makes of their names."""
+    pattern = re.compile(ntu.RELEASES[0].name)
+    groups = [pattern.fullmatch(name).groupdict() for name in names]
+    return listed(
+        "ntu",
+        names,
+        label=[int(each["code"]) - 1 for each in groups],
+        subject=[int(each["subject"]) for each in groups],
+        view=[int(each["view"]) for each in groups],
+    )
+
+
+def test_published_counts_of_ntu_from_its_names() -> None:
+    names = all_names()
+    assert len(NTU_SUBJECTS) == len(set(NTU_SUBJECTS)) == 20
+    leave_out = ntu.RELEASES[0].leave_out
+    kept = [name for name in names if leave_out(name) is None]
+    for clips, total, by_subject, by_view in (
+        (names, 56_880, (40_320, 16_560), (37_920, 18_960)),
+        (kept, 56_578, (40_091, 16_487), (37_646, 18_932)),
+    ):
+        packed = ntu_listed(clips)
+        assert len(packed) == total
+        train, test = split(packed, "cross_subject")
+        assert (len(train), len(test)) == by_subject
+        assert len(set(packed.subject[train])) == len(set(packed.subject[test])) == 20
+        train, test = split(packed, "cross_view")
+        assert (len(train), len(test)) == by_view
+        assert set(packed.view[train]) == {2, 3} and set(packed.view[test]) == {1}
+        assert_partition((train, test), total)
+
+
+# The subjects that train in the first fold: fixed for good by the seed.
+HALF_OF_FOLD_0 = [
+    *(3, 5, 6, 8, 12, 15, 18, 19, 20, 21),
+    *(22, 23, 24, 26, 28, 32, 35, 38, 39, 40),
+]
+
+
+def sysu_listed(subjects: int = 40) -> PackedDataset:
+    people, labels = zip(*product(range(1, subjects + 1), range(12)), strict=True)
+    names = [f"actor{a}/video{b + 1}" for a, b in zip(people, labels, strict=True)]
+    return listed("sysu", names, subject=list(people), label=list(labels))
+
+
+def test_sysu_has_thirty_folds_of_halves() -> None:
+    packed = sysu_listed()
+    seen = {"cross_subject": set(), "same_subject": set()}
+    trained = np.zeros(40, dtype=int)
+    for protocol, fold in product(seen, range(SYSU_FOLDS)):
+        train, test = split(packed, protocol, fold)
+        assert_partition((train, test), 480)
+        seen[protocol].add(tuple(train))
+        if protocol == "cross_subject":
+            sides = set(packed.subject[train]), set(packed.subject[test])
+            assert list(map(len, sides)) == [20, 20] and not sides[0] & sides[1]
+            trained[sorted(number - 1 for number in sides[0])] += 1
+        else:
+            assert np.bincount(packed.label[train]).tolist() == [20] * 12
+    assert [len(each) for each in seen.values()] == [30, 30]  # no fold is another
+    assert trained.min() >= 5 and trained.max() <= 25  # nobody always on one side
+
+
+def test_the_halves_of_sysu_never_change() -> None:
+    packed = sysu_listed()
+    train, _ = split(packed, "cross_subject", fold=0)
+    assert sorted(set(packed.subject[train])) == HALF_OF_FOLD_0
+    shuffled = packed.subset(np.random.default_rng(0).permutation(480))
+    for protocol in ("cross_subject", "same_subject"):
+        whole, _ = split(packed, protocol, fold=7)
+        mixed, _ = split(shuffled, protocol, fold=7)
+        assert sorted(packed.name[whole]) == sorted(shuffled.name[mixed])
+
+
+def test_an_odd_number_of_subjects_or_clips() -> None:
+    packed = sysu_listed(subjects=5)
+    train, test = split(packed, "cross_subject", fold=3)
+    assert (len(train), len(test)) == (3 * 12, 2 * 12)
+    train, test = split(packed, "same_subject", fold=3)
+    assert np.bincount(packed.label[train]).tolist() == [3] * 12
+    assert_partition((train, test), 60)
+
+
+def test_kinetics_comes_in_two_parts() -> None:
+    packed = listed("kinetics", ["a", "b", "c", "d"], split=[0, 1, 1, -1])
+    with pytest.raises(InputError, match=r"'split': not known of every clip"):
+        split(packed, "train_val")
+    train, test = split(packed.subset([2, 0, 1]), "train_val")
+    assert (train.tolist(), test.tolist()) == ([1], [0, 2])
+
+
+def test_a_protocol_needs_to_know_what_it_goes_by() -> None:
+    for key, protocol, field in (
+        ("ntu", "cross_subject", "subject"),
+        ("ntu", "cross_view", "view"),
+        ("sysu", "cross_subject", "subject"),
+        ("sbu", "five_fold", "subject"),
+        ("kinetics", "train_val", "split"),
+    ):
+        with pytest.raises(InputError, match=rf"{key}: field '{field}': not known"):
+            split(listed(key, ["a", "b"]), protocol)
+
+
+def test_a_data_set_of_the_paper_that_came_split_from_elsewhere() -> None:
+    packed = listed("ntu", ["a", "b", "c"], split=[1, 0, -1])
+    assert protocols_of(packed) == ("cross_subject", "cross_view", "given")
+    assert [side.tolist() for side in split(packed, "given")] == [[1], [0]]
+    with pytest.raises(InputError, match=r"'subject': not known.*protocol 'given'"):
+        split(packed, "cross_subject")
+    assert protocols_of(ntu_listed(all_names()[:2])) == PROTOCOLS["ntu"]
+    assert Experiment(dataset="ntu", protocol="given").protocol == "given"
+
+
+def test_folds_belong_to_a_data_set() -> None:
+    assert folds("cross_subject", "ntu") == 1
+    assert folds("cross_subject", "sysu") == folds("same_subject", "sysu") == 30
+    assert folds("five_fold", "sbu") == 5
+    with pytest.raises(InputError, match=r"'same_subject': unknown for ntu"):
+        folds("same_subject", "ntu")
+    with pytest.raises(InputError, match=r"fold 30.*0\.\.29"):
+        split(sysu_listed(), "same_subject", fold=30)
 
 
 def test_published_counts_of_nucla(shared: Path) -> None:

@@ -192,13 +192,18 @@ def test_folds_are_the_unit_where_there_are_several(store):
     assert c.measured_text.startswith("measured, laptop network (5 folds): 62.0 ± 7.9")
 
 
+def needs(name, key):
+    prepare = f"python -m skellib prepare {key} --source PATH"
+    return f"not run: needs {name} data, then {prepare}"
+
+
 @pytest.mark.parametrize(
     ("number", "label", "name", "why"),
     [
         ("I", "HCN", "NTU-CS", "not run: another method"),
-        ("I", "SLnL-rFA", "NTU-CS", "not run: needs NTU RGB+D data"),
-        ("II", "SLnL-rFA", "top-5", "not run: needs Kinetics-Skeleton data"),
-        ("III", "SLnL-rFA", "SYSU-SS", "not run: needs SYSU 3D HOI data"),
+        ("I", "SLnL-rFA", "NTU-CS", needs("NTU RGB+D", "ntu")),
+        ("II", "SLnL-rFA", "top-5", needs("Kinetics-Skeleton", "kinetics")),
+        ("III", "SLnL-rFA", "SYSU-SS", needs("SYSU 3D HOI", "sysu")),
         (
             "V",
             BASE,
@@ -325,6 +330,36 @@ def test_html_is_whole_and_escaped(store):
         assert page.split("</table>")[1].count(command) == 1
     assert page.count(">not run yet<") == 10
     assert "python -m" not in page.split("</table>")[0]
+
+
+def test_html_says_once_how_to_prepare_what_one_must_fetch(store):
+    table = TABLES["I"]
+    page = tables.html(tables.shown(table, "NTU-CS", store, ("paper",)))
+    cells, below = page.split("</table>")
+    assert cells.count("not run: needs NTU RGB+D data<") == 2
+    assert below == (
+        "<p>NTU RGB+D data, once fetched, are read by "
+        "<code>python -m skellib prepare ntu --source PATH</code>.</p>"
+    )
+
+
+def test_what_is_prepared_is_run_next(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("SKELLIB_DATA", str(tmp_path))
+    table = TABLES["III"]
+    assert (
+        "prepare sysu"
+        in cell(store, "SLnL-rFA", table, table.column("SYSU-CS")).missing
+    )
+    (tmp_path / "sysu.npz").touch()
+    c = cell(store, "SLnL-rFA", table, table.column("SYSU-CS"))
+    assert c.missing.endswith("reproduce --profile laptop --datasets sysu --tables III")
+    assert c.unit == "fold"
+    for name in ("SYSU-CS", "SYSU-SS"):
+        column = table.column(name)
+        found = tables.experiments(table.row("SLnL-rFA"), column, "paper")
+        assert [each.fold for each in found] == list(range(30))
+    notes = tables.coverage(store, "paper").set_index("dataset")["note"]
+    assert notes["sysu"] == ""
 
 
 def test_marks_can_be_drawn(store):
