@@ -1,6 +1,7 @@
 """Skeleton layouts: what the joints are called and how the bones join them.
 
-Fig. 7 of the paper shows the layouts of its four data sets; UTD-MHAD and SBU are ours.
+Fig. 7 of the paper shows the layouts of its four data sets; UTD-MHAD, SBU and COCO are
+ours.
 Joints are numbered from 0, in the order of each data set's files.
 """
 
@@ -232,8 +233,33 @@ _OPENPOSE18 = Layout(
     dims=2,
 )
 
+# COCO's key points: 2D poses by HRNet and the like, as PYSKL keeps them. There is no
+# neck; the centre is midway between the middles of the shoulders and of the hips.
+_COCO17 = Layout(
+    name="coco17",
+    joints=(
+        *("nose", "left eye", "right eye", "left ear", "right ear"),
+        *("left shoulder", "right shoulder", "left elbow", "right elbow"),
+        *("left wrist", "right wrist", "left hip", "right hip"),
+        *("left knee", "right knee", "left ankle", "right ankle"),
+    ),
+    bones=(
+        *_chain(0, 5, 7, 9),
+        *_chain(0, 6, 8, 10),
+        *_chain(5, 11, 13, 15),
+        *_chain(6, 12, 14, 16),
+        *_chain(0, 1, 3),
+        *_chain(0, 2, 4),
+    ),
+    center=((5, 0.25), (6, 0.25), (11, 0.25), (12, 0.25)),
+    pairs=tuple((j, j + 1) for j in range(1, 17, 2)),
+    up=(1, -1),
+    dims=2,
+)
+
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (_NTU25, _KINECT20, _UTD20, _SBU15, _OPENPOSE18)
+    layout.name: layout
+    for layout in (_NTU25, _KINECT20, _UTD20, _SBU15, _OPENPOSE18, _COCO17)
 }
 
 

@@ -22,6 +22,7 @@ def test_sizes_are_those_of_the_data_sets() -> None:
         "utd20": 20,
         "sbu15": 15,
         "openpose18": 18,
+        "coco17": 17,
     }
 
 
@@ -82,7 +83,10 @@ def test_centres() -> None:
         ("right hip", 0.25),
         ("left hip", 0.25),
     ]
-    assert LAYOUTS["openpose18"].dims == 2
+    assert [joint for joint, _ in names["coco17"]] == [
+        f"{side} {joint}" for joint in ("shoulder", "hip") for side in ("left", "right")
+    ]
+    assert LAYOUTS["openpose18"].dims == LAYOUTS["coco17"].dims == 2
     assert LAYOUTS["sbu15"].up == LAYOUTS["openpose18"].up == (1, -1)
 
 
