@@ -32,10 +32,11 @@ from skellib.config import Experiment, parse
 from skellib.data import PackedDataset, clean
 from skellib.errors import InputError
 from skellib.evaluation import predict, score
+from skellib.layouts import Layout
 from skellib.losses import objective
 from skellib.models import SLnLRFA
 from skellib.provenance import project_root, stamp
-from skellib.records import Epoch, RecordStore, RunRecord
+from skellib.records import Epoch, Metrics, RecordStore, RunRecord
 
 
 class TrainingError(RuntimeError):
@@ -51,6 +52,8 @@ class Execution:
         devices, nodes: processes that share one run (Fabric's DDP).
         precision: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"`` (Fabric's names).
         compile: ``torch.compile`` the network.
+        graphs: compile it and launch each step as captured CUDA graphs, which pays
+            where small batches wait for launches; plain compilation on a processor.
         checkpoint_every: epochs between checkpoints.
         evaluate_every: epochs between looks at the test clips, for the history only.
         threads: processor threads; 0 leaves PyTorch's choice.
@@ -61,6 +64,7 @@ class Execution:
     nodes: int = 1
     precision: str = "32-true"
     compile: bool = False
+    graphs: bool = False
     checkpoint_every: int = 1
     evaluate_every: int = 5
     threads: int = 0
@@ -126,6 +130,21 @@ def weights_path(
     """
     folder = Path(checkpoints or project_root() / "data" / "checkpoints")
     return folder / experiment.dataset / f"{experiment.key}-seed{seed}.safetensors"
+
+
+def kept_weights(experiment: Experiment, seed: int) -> Path:
+    """Where a run's weights are kept with the repository, if they are.
+
+    In half precision: ``data/weights/<data set>/<key>-seed<seed>.safetensors``.
+    """
+    folder = project_root() / "data" / "weights"
+    return folder / experiment.dataset / f"{experiment.key}-seed{seed}.safetensors"
+
+
+def find_weights(experiment: Experiment, seed: int) -> Path | None:
+    """The final weights of a run: this machine's, else those kept; None without."""
+    places = (weights_path(experiment, seed), kept_weights(experiment, seed))
+    return next((path for path in places if path.is_file()), None)
 
 
 @contextmanager
@@ -312,8 +331,10 @@ class _Run:
             weight_decay=settings.weight_decay,
             fused=device.type in ("cpu", "cuda"),
         )
-        if execution.compile:
-            self.module.compile()
+        if execution.compile or execution.graphs:
+            mode = "reduce-overhead" if execution.graphs else "default"
+            # The last batch is smaller: two static shapes, not one dynamic one.
+            self.module.compile(mode=mode, dynamic=False)
         self.model, self.optimizer = self.fabric.setup(self.module, optimizer)
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(
             optimizer, settings.decay
@@ -404,25 +425,14 @@ class _Run:
 
     def record(self) -> RunRecord:
         """Evaluate the network as it is after the last epoch."""
-        settings = self.experiment.loss
         logits = predict(self.model, self.test_clips, self.crop)["fused"]
-
-        def supervised(z: Tensor, y: Tensor) -> Tensor:
-            return objective(
-                {"fused": z}, y, gamma=settings.gamma, margin=settings.margin, mutual=0
-            )
-
-        keep = clean(self.train_set, self.test_set)
-        label = self.test_clips.label
-        untainted = None
-        if not keep.all() and keep.any():
-            untainted = score(logits, label, supervised, keep)
+        test, untainted = assess(self.experiment, logits, self.train_set, self.test_set)
         device = self.fabric.device
         return RunRecord(
             key=self.experiment.key,
             experiment=self.experiment,
             seed=self.seed,
-            test=score(logits, label, supervised),
+            test=test,
             clean=untainted,
             history=[Epoch(**note) for note in self.state.history],
             seconds=round(self.seconds(), 3),
@@ -444,6 +454,37 @@ class _Run:
         )
 
 
+def assess(
+    experiment: Experiment,
+    logits: Tensor,
+    train_set: PackedDataset,
+    test_set: PackedDataset,
+) -> tuple[Metrics, Metrics | None]:
+    """Metrics on all test clips, and on those without an exact twin in training.
+
+    Args:
+        experiment: its loss is the one that is reported, without the mimicry term.
+        logits: (n, classes) of the test clips in order.
+        train_set, test_set: from :func:`skellib.data.load`.
+
+    Returns:
+        Both; None for the second where every test clip is clean, or none is.
+    """
+    settings = experiment.loss
+
+    def supervised(z: Tensor, y: Tensor) -> Tensor:
+        return objective(
+            {"fused": z}, y, gamma=settings.gamma, margin=settings.margin, mutual=0
+        )
+
+    label = torch.from_numpy(test_set.label).to(logits.device)
+    keep = clean(train_set, test_set)
+    untainted = None
+    if not keep.all() and keep.any():
+        untainted = score(logits, label, supervised, keep)
+    return score(logits, label, supervised), untainted
+
+
 def save_weights(
     model: SLnLRFA,
     path: Path,
@@ -458,6 +499,7 @@ def save_weights(
         "experiment": experiment.model_dump_json(),
         "arguments": json.dumps(arguments),
         "classes": json.dumps(dataset.classes),
+        "layout": json.dumps(dataset.layout.to_dict()),
         "seed": str(seed),
     }
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
@@ -466,11 +508,36 @@ def save_weights(
     os.replace(part, path)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A trained network and what must be known to use it.
+
+    Attributes:
+        model: in evaluation mode.
+        experiment: what it was trained for.
+        classes: one name a class.
+        layout: the skeleton; none in files that an early skellib wrote.
+        channels, bodies: ``C`` and ``M`` of its input.
+    """
+
+    model: SLnLRFA
+    experiment: Experiment
+    classes: tuple[str, ...]
+    layout: Layout | None
+    channels: int
+    bodies: int
+
+
 def load_model(path: Path | str) -> tuple[SLnLRFA, Experiment, tuple[str, ...]]:
+    """The network, experiment and classes of :func:`load_trained`."""
+    trained = load_trained(path)
+    return trained.model, trained.experiment, trained.classes
+
+
+def load_trained(path: Path | str) -> Trained:
     """Read a network that :func:`save_weights` wrote, in evaluation mode.
 
-    Returns the network, its experiment and the names of its classes. Weights kept in
-    half precision are read as float32.
+    Weights kept in half precision are read as float32.
 
     Raises:
         InputError: if the file is missing, damaged or was not written by skellib.
@@ -480,14 +547,23 @@ def load_model(path: Path | str) -> tuple[SLnLRFA, Experiment, tuple[str, ...]]:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in sorted(file.keys())}
         experiment = parse(json.loads(metadata["experiment"]))
-        model = SLnLRFA(**json.loads(metadata["arguments"]))
+        arguments = json.loads(metadata["arguments"])
+        model = SLnLRFA(**arguments)
         model.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         )
         classes = tuple(json.loads(metadata["classes"]))
+        layout = json.loads(metadata.get("layout", "null"))
+        return Trained(
+            model.eval(),
+            experiment,
+            classes,
+            layout and Layout.from_dict(layout),
+            arguments["channels"],
+            arguments["bodies"],
+        )
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a network of skellib ({reason})") from None
-    return model.eval(), experiment, classes

@@ -13,6 +13,7 @@ from skellib.commands.options import (
     CheckpointsOption,
     CompileOption,
     DatasetsOption,
+    GraphsOption,
     PrecisionOption,
     ProfileOption,
     RootOption,
@@ -119,6 +120,7 @@ def queue(
     accelerator: AcceleratorOption = "auto",
     precision: PrecisionOption = "32-true",
     compile: CompileOption = False,
+    graphs: GraphsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
     """Print the runs that have no record, most valuable first, with their minutes.
@@ -165,6 +167,7 @@ def queue(
                 accelerator=accelerator,
                 precision=precision,
                 compile=compile,
+                graphs=graphs,
                 threads=threads,
             ),
             root=root,

@@ -56,6 +56,9 @@ PrecisionOption = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mi
 CompileOption = Annotated[
     bool, typer.Option("--compile", help="torch.compile the network.")
 ]
+GraphsOption = Annotated[
+    bool, typer.Option("--graphs", help="Compile, and capture steps as CUDA graphs.")
+]
 ThreadsOption = Annotated[
     int, typer.Option(help="Processor threads; 0: PyTorch's choice.", min=0)
 ]
@@ -78,6 +81,17 @@ def assignments(pairs: list[str], option: str) -> dict[str, Any]:
             raise InputError(f"{option} {pair}: write NAME=VALUE")
         values[name.strip()] = _value(text.strip())
     return values
+
+
+def protocol_of(dataset: str, protocol: str | None, root: Path | None) -> str:
+    """The protocol that was asked for, or the data set's first."""
+    from skellib.data import PROTOCOLS, open_dataset, protocols_of
+
+    if protocol is not None:
+        return protocol
+    if dataset in PROTOCOLS:
+        return PROTOCOLS[dataset][0]
+    return protocols_of(open_dataset(dataset, root))[0]
 
 
 def store_of(profile: str, folder: Path | None) -> RecordStore:

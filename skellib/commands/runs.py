@@ -13,6 +13,7 @@ from skellib.commands.options import (
     CompileOption,
     DatasetOption,
     FoldOption,
+    GraphsOption,
     PrecisionOption,
     ProtocolOption,
     RecordsOption,
@@ -20,6 +21,7 @@ from skellib.commands.options import (
     StoreOption,
     ThreadsOption,
     assignments,
+    protocol_of,
     scores,
     store_of,
 )
@@ -54,6 +56,7 @@ def train(
     nodes: Annotated[int, typer.Option(help="Machines for this one run.", min=1)] = 1,
     precision: PrecisionOption = "32-true",
     compile: CompileOption = False,
+    graphs: GraphsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
     """Train the final model, or a variant of it, and write the run's record.
@@ -66,6 +69,7 @@ def train(
     from skellib.training import Execution
     from skellib.training import train as train_run
 
+    protocol = protocol_of(dataset, protocol, root)
     experiment = final_model(dataset, profile, protocol).replace(
         fold=fold, **assignments(settings or [], "--set")
     )
@@ -95,6 +99,7 @@ def train(
             nodes=nodes,
             precision=precision,
             compile=compile,
+            graphs=graphs,
             threads=threads,
         ),
     )
@@ -113,9 +118,9 @@ def baseline(
 ) -> None:
     """Measure the nearest neighbour: what a network must beat to have learnt."""
     from skellib import baselines
-    from skellib.data import default_protocol, load
+    from skellib.data import load
 
-    protocol = protocol or default_protocol(dataset)
+    protocol = protocol_of(dataset, protocol, root)
     train_set, test_set = load(dataset, protocol, root, fold=fold)
     measured = baselines.measure(train_set, test_set, protocol, fold=fold)
     path = baselines.write(measured, records)
