@@ -5,6 +5,7 @@ an ``IPython.display.HTML``); they do not show, save or close anything. Names in
 docstrings such as "Fig. 7" are the paper's figures that they redraw.
 """
 
+from skellib.figures.cards import data_card, facts_table, nearest_distances
 from skellib.figures.curves import divergences, loss_curves, trajectories
 from skellib.figures.diagrams import (
     attention_diagram,
@@ -16,6 +17,8 @@ from skellib.figures.diagrams import (
 from skellib.figures.maps import affinity, frequency_map, frequency_maps, masks, matrix
 from skellib.figures.player import player, players
 from skellib.figures.results import (
+    changes,
+    comparisons,
     confusion,
     dots,
     embedding,
@@ -46,10 +49,14 @@ __all__ = [
     "attention_diagram",
     "block_diagram",
     "canvas",
+    "changes",
+    "comparisons",
     "confusion",
+    "data_card",
     "divergences",
     "dots",
     "embedding",
+    "facts_table",
     "frequency_map",
     "frequency_maps",
     "fusion_diagram",
@@ -61,6 +68,7 @@ __all__ = [
     "masks",
     "matrix",
     "mutual_weight",
+    "nearest_distances",
     "network_diagram",
     "player",
     "players",

@@ -15,6 +15,7 @@ from skellib.errors import InputError
 from skellib.figures.style import (
     CATEGORICAL,
     DASHES,
+    DIVERGING,
     MARKERS,
     PALETTE,
     SEQUENTIAL,
@@ -329,3 +330,104 @@ def mutual_weight(
     if title:
         ax.set_title(title)
     return figure
+
+
+@styled
+def changes(
+    values: Any,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str | None = None,
+    label: str = "change (points)",
+    ax: Axes | None = None,
+) -> Figure:
+    """Signed changes in a grid, each written in its cell; gains blue, losses orange.
+
+    Args:
+        values: (rows, columns); NaN where there is none.
+        rows, columns: their names.
+        title: a title.
+        label: of the colour scale.
+        ax: axes to draw into; a new figure by default.
+
+    Raises:
+        InputError: the values and the names do not fit.
+    """
+    grid = array(values, 2, "changes").astype(float)
+    if grid.shape != (len(rows), len(columns)):
+        raise InputError(
+            f"changes: shape {grid.shape} for {len(rows)} rows, {len(columns)} columns"
+        )
+    figure, ax = canvas(ax, (WIDTH, 1.3 + 0.34 * len(rows)))
+    bound = float(np.nanmax(np.abs(grid), initial=1.0))
+    colours = DIVERGING.reversed()
+    image = ax.imshow(grid, cmap=colours, vmin=-bound, vmax=bound, aspect="auto")
+    for (i, j), value in np.ndenumerate(grid):
+        if np.isfinite(value):
+            text = f"{value:+.0f}".replace("-", "\u2212")
+            back = colours((value + bound) / (2 * bound))[:3]
+            ax.text(j, i, text, ha="center", va="center", color=readable_on(back))
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_xticks(range(len(columns)), columns, rotation=20, ha="right")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    figure.colorbar(image, ax=ax, label=label, pad=0.02).outline.set_visible(False)
+    if title:
+        ax.set_title(title)
+    return figure
+
+
+@styled
+def comparisons(
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    label: str = "difference (points)",
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Groups of differences, a line a group: measured dots, the paper's diamonds.
+
+    Args:
+        rows: by the group's name its differences, each with "mean", "low", "high"
+            (None where not known) and "paper".
+        label: the horizontal axis.
+        title: a title.
+        ax: axes to draw into; a new figure by default.
+
+    Raises:
+        InputError: there is no group.
+    """
+    if not rows:
+        raise InputError("comparisons: there is no group")
+    figure, ax = canvas(ax, (WIDTH, 1.2 + 0.42 * len(rows)))
+    ax.axvline(0, color=PALETTE["muted"], lw=1, zorder=1)
+    for y, group in enumerate(rows.values()):
+        ax.axhline(y + 0.5, color=PALETTE["faint"], lw=0.8, zorder=0)
+        offsets = np.linspace(-0.3, 0.3, len(group)) if len(group) > 1 else [0.0]
+        for offset, each in zip(offsets, group, strict=True):
+            _difference_mark(ax, y + float(offset), each)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set(xlabel=label)
+    ax.tick_params(axis="y", length=0)
+    handles = [
+        ax.plot([], [], "o", color=PALETTE["accent"], ms=5, label="measured")[0],
+        ax.plot([], [], "D", mfc="w", mec=PALETTE["right"], ms=4.5, label="paper")[0],
+    ]  # fmt: skip
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    if title:
+        ax.set_title(title)
+    return figure
+
+
+def _difference_mark(ax: Axes, y: float, each: Mapping[str, Any]) -> None:
+    """One difference: its interval, its mean, and the paper's number."""
+    mean, low, high = (each.get(key) for key in ("mean", "low", "high"))
+    if low is not None and high is not None:
+        ax.plot([low, high], [y, y], color=PALETTE["accent"], lw=2.5, alpha=0.4)
+    if mean is not None:
+        ax.plot(mean, y, "o", color=PALETTE["accent"], ms=5)
+    if each.get("paper") is not None:
+        ax.plot(
+            each["paper"], y, "D", mfc="white", mec=PALETTE["right"], mew=1.3, ms=4.5,
+            zorder=4,
+        )  # fmt: skip
