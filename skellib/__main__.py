@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from skellib.commands import batch, data, runs
+from skellib.commands import batch, data, exchange, inspect, keep, own, runs
 from skellib.errors import InputError
 
 # Some versions of Typer carry their own copy of Click: the base class of usage errors
@@ -24,8 +24,15 @@ app = typer.Typer(
 )
 for command in (
     data.prepare,
+    exchange.export,
+    inspect.card,
+    inspect.duplicates,
     runs.train,
     runs.baseline,
+    own.evaluate,
+    own.predict,
+    keep.keep,
+    keep.exhibit,
     batch.reproduce,
     batch.queue,
     batch.status,

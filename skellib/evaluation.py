@@ -108,3 +108,29 @@ def score(
         ],
         confusion=confusion.tolist(),
     )
+
+
+def spread(features: Tensor, label: Tensor) -> dict[str, float]:
+    """How far apart classes lie in a feature space, for the claim behind Fig. 8.
+
+    Args:
+        features: (n, D).
+        label: (n,), every class from 0 to the largest at least once.
+
+    Returns:
+        ``within``: root mean square distance of clips from their class's mean;
+        ``between``: that of the class means from the mean of all; ``ratio``: between
+        over within, which does not change with the scale of the features;
+        ``silhouette``: scikit-learn's, mean over clips.
+    """
+    from sklearn.metrics import silhouette_score  # slow to import, needed here only
+
+    means = torch.stack([features[label == c].mean(0) for c in label.unique()])
+    within = (features - means[label]).square().sum(1).mean().sqrt().item()
+    between = (means - features.mean(0)).square().sum(1).mean().sqrt().item()
+    return {
+        "within": within,
+        "between": between,
+        "ratio": between / within,
+        "silhouette": float(silhouette_score(features.numpy(), label.numpy())),
+    }

@@ -11,6 +11,7 @@ import pytest
 
 from skellib.__main__ import main
 from skellib.data import PackedDataset, packed_path
+from skellib.errors import InputError
 from skellib.records import RecordStore
 
 
@@ -101,7 +102,7 @@ def test_two_processes_share_one_run(tmp_path):
         (["prepare", "nucla", "--source", "{tmp}/none"], "none: no such file"),
         (["prepare", "nucla"], "Missing option '--source'"),
         (["prepare", "mnist", "--source", "{tmp}"], "'mnist'"),
-        (["train", "--dataset", "mnist"], "data set 'mnist' is none of"),
+        (["train", "--dataset", "mnist"], "data set 'mnist': unknown; known"),
         (["train", "--dataset", "nucla", "--root", "{tmp}"], "skellib prepare nucla"),
         (["train", "--profile", "huge"], "profile 'huge' is none of"),
         (["train", "--protocol", "x"], "protocol 'x' of synthetic is none of"),
@@ -145,3 +146,9 @@ def test_a_truncated_packed_file_is_named(tmp_path, capfd):
         status, _, err = call(capfd, *arguments)
         assert status == 2 and str(path) in err and err.count("\n") == 1
     assert not (tmp_path / "p").exists()
+
+
+def test_an_error_is_one_line_whatever_a_file_is_called(tmp_path):
+    error = InputError(f"{tmp_path}/a\nb\x1dc.csv: no such file")
+    assert len(str(error).splitlines()) == 1
+    assert r"a\nb\x1dc.csv" in str(error)

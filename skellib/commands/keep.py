@@ -1,0 +1,77 @@
+"""Commands that keep something of a run with the repository: weights, figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skellib.commands.options import (
+    CheckpointsOption,
+    DatasetOption,
+    ProfileOption,
+    RootOption,
+)
+from skellib.errors import InputError
+
+SeedOption = Annotated[int, typer.Option(help="Of the run.", min=0)]
+
+
+def keep(
+    dataset: DatasetOption = "nucla",
+    profile: ProfileOption = "laptop",
+    table: Annotated[str, typer.Option(help="The table of the run's row.")] = "IV",
+    row: Annotated[str, typer.Option(help="Its label there.")] = "SLnL-rFA+ML",
+    seed: SeedOption = 0,
+    root: RootOption = None,
+    checkpoints: CheckpointsOption = None,
+) -> None:
+    """Copy a run's final weights, in half precision, to where readers find them."""
+    from skellib import tables, training
+    from skellib.data import load
+
+    chosen = tables.named(table)
+    column = tables.columns(chosen, dataset)[0]
+    experiment = chosen.row(row).experiment(column, profile)
+    source = training.weights_path(experiment, seed, checkpoints)
+    model, _, _ = training.load_model(source)
+    train_set, _ = load(dataset, experiment.protocol, root)
+    target = training.kept_weights(experiment, seed)
+    training.save_weights(model.half(), target, experiment, seed, train_set)
+    print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB")
+
+
+def exhibit(
+    kind: Annotated[str, typer.Argument(help="frequency (Fig. 1), embedding (8).")],
+    dataset: DatasetOption = "nucla",
+    profile: ProfileOption = "laptop",
+    seed: SeedOption = 0,
+    root: RootOption = None,
+    checkpoints: CheckpointsOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; data/exhibits unless given.")
+    ] = None,
+) -> None:
+    """Draw from trained networks what Fig. 1 or Fig. 8 shows, and keep that."""
+    from skellib import exhibits, tables, training
+    from skellib.data import load
+
+    wanted = exhibits.NETWORKS.get(kind)
+    if wanted is None:
+        raise InputError(f"exhibit {kind!r} is none of {', '.join(exhibits.NETWORKS)}")
+    number, rows = wanted
+    table = tables.named(number)
+    column = tables.columns(table, dataset)[0]
+    models = {}
+    for name, label in rows.items():
+        experiment = table.row(label).experiment(column, profile)
+        path = training.weights_path(experiment, seed, checkpoints)
+        models[name] = training.load_model(path)[0], experiment
+    pair = load(dataset, column.protocol, root)
+    if kind == "frequency":
+        (final,) = models.values()
+        path = exhibits.write(exhibits.frequency(*final, seed, *pair), out)
+    else:
+        path = exhibits.write(exhibits.embedding(models, seed, pair[1]), out)
+    print(path)

@@ -1,0 +1,126 @@
+"""Exhibits: what Figs. 1 and 8 need of trained networks, and weights that are kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from skellib import evaluation, exhibits, training
+from skellib.batches import DeviceClips
+from skellib.config import final_model
+from skellib.data import load
+from skellib.errors import InputError
+from skellib.experiments import TABLES
+
+
+@pytest.fixture(scope="module")
+def pair():
+    train, test = load("synthetic")
+    return train.subset(np.arange(0, len(train), 4)), test.subset(
+        np.arange(0, len(test), 3)
+    )
+
+
+@pytest.fixture(scope="module")
+def network(pair):
+    torch.manual_seed(0)
+    experiment = final_model("synthetic", "quick")
+    return training.build_model(experiment, pair[0]).eval(), experiment
+
+
+def test_a_centroid_is_the_frequency_where_the_energy_is():
+    means = torch.zeros(2, 8, 5)
+    means[0, 3] = 1.0
+    means[1, 0], means[1, 4] = 1.0, 3.0
+    means[:, 5:] = 9.0  # negative frequencies do not count
+    assert exhibits.centroids(means).tolist() == [3.0, 3.0]
+
+
+def test_class_means_and_the_nearest_by_hand():
+    maps = torch.tensor([[[0.0, 0.0]], [[2.0, 0.0]], [[10.0, 4.0]]])
+    label = torch.tensor([0, 0, 1])
+    means = exhibits.class_means(maps, label, 2)
+    assert means.tolist() == [[[1.0, 0.0]], [[10.0, 4.0]]]
+    probe = torch.tensor([[[1.0, 9.0]], [[9.0, 0.0]]])
+    assert exhibits.nearest_mean(means, probe).tolist() == [0, 1]
+    # Along time, the two are 5.0 and 4.5 on average, nearest to 7.0; along joints not.
+    assert exhibits.nearest_mean(means, probe, "time").tolist() == [1, 1]
+
+
+def test_the_frequency_exhibit_is_that_of_its_parts(pair, network, tmp_path):
+    model, experiment = network
+    made = exhibits.frequency(model, experiment, 0, *pair)
+    train, test = pair
+    crop = training.crop_of(experiment)
+    maps = evaluation.frequency_maps(model, DeviceClips(train), crop)
+    expected = maps[torch.from_numpy(train.label) == 3].mean(0)
+    assert torch.allclose(torch.tensor(made.train[3]), expected, atol=1e-4)
+    assert set(made.correct) == {"map", "time", "joints", "network"}
+    answer = evaluation.predict(model, DeviceClips(test), crop)["fused"].argmax(1)
+    assert made.correct["network"] == (answer.numpy() == test.label).mean()
+    assert made.centroids().shape == (train.num_classes,)
+    path = exhibits.write(made, tmp_path)
+    assert exhibits.read("frequency", "synthetic", "quick", tmp_path) == made
+    assert exhibits.read("embedding", "synthetic", "quick", tmp_path) is None
+    path.write_text("[]")
+    with pytest.raises(InputError, match="not an exhibit"):
+        exhibits.read("frequency", "synthetic", "quick", tmp_path)
+
+
+def test_the_embedding_exhibit(pair, network):
+    made = exhibits.embedding({"CE": network}, 0, pair[1])
+    assert np.array(made.points["CE"]).shape == (len(pair[1]), 2)
+    assert made.label == pair[1].label.tolist()
+    assert made.keys == {"CE": network[1].key}
+    assert made.spread["CE"]["ratio"] > 0
+
+
+def test_the_networks_are_rows_of_their_tables():
+    for number, rows in exhibits.NETWORKS.values():
+        for label in rows.values():
+            assert TABLES[number].row(label).ours
+
+
+def test_spread_by_hand():
+    features = torch.tensor([[0.0, 0.0], [0.0, 2.0], [6.0, 0.0], [6.0, 2.0]])
+    found = evaluation.spread(features, torch.tensor([0, 0, 1, 1]))
+    assert found["within"] == pytest.approx(1.0)
+    assert found["between"] == pytest.approx(3.0)
+    assert found["ratio"] == pytest.approx(3.0)
+    # One clip: 2 to its own class, (6 + sqrt(40)) / 2 to the other.
+    other = (6 + 40**0.5) / 2
+    assert found["silhouette"] == pytest.approx(1 - 2 / other)
+    scaled = evaluation.spread(7 * features, torch.tensor([0, 0, 1, 1]))
+    assert scaled["ratio"] == pytest.approx(found["ratio"])
+
+
+def test_weights_are_found_here_first_then_among_those_kept(
+    pair, network, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training, "project_root", lambda: tmp_path)
+    model, experiment = network
+    assert training.find_weights(experiment, 0) is None
+    kept = training.kept_weights(experiment, 0)
+    training.save_weights(model, kept, experiment, 0, pair[0])
+    assert training.find_weights(experiment, 0) == kept
+    own = training.weights_path(experiment, 0)
+    training.save_weights(model, own, experiment, 0, pair[0])
+    assert training.find_weights(experiment, 0) == own
+
+
+def test_half_precision_answers_as_the_whole(pair, network, tmp_path):
+    import copy
+
+    model, experiment = network
+    path = tmp_path / "half.safetensors"
+    half = copy.deepcopy(model).half()
+    training.save_weights(half, path, experiment, 0, pair[0])
+    whole = tmp_path / "whole.safetensors"
+    training.save_weights(model, whole, experiment, 0, pair[0])
+    assert path.stat().st_size < 0.6 * whole.stat().st_size
+    read = training.load_model(path)[0]
+    assert all(p.dtype == torch.float32 for p in read.parameters())
+    clips, crop = DeviceClips(pair[1]), training.crop_of(experiment)
+    a, b = (evaluation.predict(m, clips, crop)["fused"] for m in (model, read))
+    assert torch.allclose(a, b, atol=2e-2)
