@@ -23,7 +23,7 @@ install = $(if $(UV),$(UV) pip install -q --python $(1)/bin/python,$(1)/bin/pyth
 SPHINX := -W -n --keep-going -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book html test lint lab reproduce gpu-queue clean
+.PHONY: help setup book html test lint lab reproduce gpu-queue bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ reproduce: $(STAMP)  ## train what has no record yet: PROFILE=paper DATASETS="nu
 
 gpu-queue: $(STAMP)  ## print what a GPU would run now, best first: BUDGET=60 minutes
 	$(BIN)/python -m skellib queue --profile paper $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))
+
+bench: $(STAMP)  ## time the reading of NTU RGB+D beside a plain parser
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ntu_parsing
 
 clean:  ## remove the rendered book and caches; records and data stay
 	rm -rf _build data/quick book/executed/quick book/executed/*/*.part.ipynb .pytest_cache .mypy_cache .ruff_cache .hypothesis
