@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,10 @@ from skellib.config import final_model
 from skellib.data import load
 from skellib.errors import InputError
 from skellib.experiments import TABLES
+from skellib.inference import Predictor
+from skellib.records import RecordStore
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +130,39 @@ def test_half_precision_answers_as_the_whole(pair, network, tmp_path):
     clips, crop = DeviceClips(pair[1]), training.crop_of(experiment)
     a, b = (evaluation.predict(m, clips, crop)["fused"] for m in (model, read))
     assert torch.allclose(a, b, atol=2e-2)
+
+
+KEPT = sorted((ROOT / "data" / "weights").glob("*/*.safetensors"))
+
+
+def test_a_network_is_kept():
+    assert KEPT
+    assert sum(path.stat().st_size for path in KEPT) < 20 * 2**20
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_kept_weights_are_those_of_a_record_and_answer(path):
+    predictor = Predictor(path)
+    experiment = predictor.experiment
+    seed = int(path.stem.rpartition("seed")[2])
+    assert path == training.kept_weights(experiment, seed)
+    assert RecordStore(ROOT / "data" / "records").get(experiment, seed) is not None
+    size = predictor.layout.size
+    answer = predictor.probabilities(np.zeros((5, 1, size, 3), np.float32))
+    assert answer.shape == (len(predictor.classes),)
+    assert answer.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_kept_network_repeats_its_record(shared, tmp_path):
+    from skellib.data import prepare
+
+    prepare("nucla", shared / "nucla.npz", tmp_path, progress=False)
+    path = next(p for p in KEPT if p.parent.name == "nucla")
+    predictor = Predictor(path)
+    pair = load("nucla", predictor.experiment.protocol, tmp_path)
+    again, clean = predictor.evaluate(*pair)
+    seed = int(path.stem.rpartition("seed")[2])
+    record = RecordStore(ROOT / "data" / "records").get(predictor.experiment, seed)
+    # Half precision may move a clip that lies on the border.
+    assert again.top1 == pytest.approx(record.test.top1, abs=2.5 / 464)
+    assert clean.top1 == pytest.approx(record.clean.top1, abs=2.5 / 369)
