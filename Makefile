@@ -6,6 +6,8 @@ PROFILE  ?= quick
 DATASETS ?=
 WORKERS  ?= 2
 BUDGET   ?=
+JOBS     ?= 1
+EXECUTION ?= --precision bf16-mixed --graphs
 
 BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.set-up
@@ -23,7 +25,7 @@ install = $(if $(UV),$(UV) pip install -q --python $(1)/bin/python,$(1)/bin/pyth
 SPHINX := -W -n --keep-going -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book html test lint lab reproduce gpu-queue bench clean
+.PHONY: help setup book html test lint lab reproduce gpu-queue gpu-run bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,6 +68,12 @@ reproduce: $(STAMP)  ## train what has no record yet: PROFILE=paper DATASETS="nu
 
 gpu-queue: $(STAMP)  ## print what a GPU would run now, best first: BUDGET=60 minutes
 	$(BIN)/python -m skellib queue --profile paper $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))
+
+gpu-run: $(STAMP)  ## carry that queue out here, JOBS=2 at once; records are saved as runs end
+	for job in $$(seq $(JOBS)); do \
+	  $(BIN)/python -m skellib queue --profile paper $(addprefix --datasets ,$(DATASETS)) \
+	    $(addprefix --budget ,$(BUDGET)) --run $(EXECUTION) & \
+	done; wait
 
 bench: $(STAMP)  ## time the reading of NTU RGB+D beside a plain parser
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ntu_parsing

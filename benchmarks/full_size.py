@@ -5,7 +5,7 @@
 The clips have the names of the release, so that the protocols split them as the real
 ones, and random joints; only their number and lengths are like NTU's. Memory is what
 the process holds at most in each phase: of its own (``own_mib``), and pages of the
-mapped file (``file_mib``), which the system takes back when it needs them.
+mapped file (``file_mib``), which the system takes back when it needs them. Linux only.
 """
 
 from __future__ import annotations

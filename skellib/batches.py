@@ -18,6 +18,9 @@ from torch import Tensor
 from skellib.data import PackedDataset
 from skellib.preprocessing import center, central_crop, crop_resize, random_crop
 
+_PIECE = 2**22
+"""Values that are centred at a time: that takes several copies in double precision."""
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -45,6 +48,8 @@ def epoch_generator(seed: int, epoch: int) -> torch.Generator:
 class DeviceClips:
     """The clips of a (part of a) data set, centred, on a device.
 
+    They stay in the data set's precision; a batch is converted as it is made.
+
     Args:
         dataset: the clips; only their frames are copied.
         device: where they go.
@@ -54,14 +59,22 @@ class DeviceClips:
         self, dataset: PackedDataset, device: torch.device | str = "cpu"
     ) -> None:
         lengths = np.asarray(dataset.lengths)
-        ends = np.cumsum(lengths)
-        within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-        frames = np.repeat(np.asarray(dataset.starts), lengths) + within
-        joints = torch.from_numpy(np.asarray(dataset.joints)[frames]).to(device)
+        starts = np.cumsum(lengths) - lengths
         self.lengths = torch.from_numpy(lengths).to(device)
-        self.starts = torch.from_numpy(ends - lengths).to(device)
+        self.starts = torch.from_numpy(starts).to(device)
         self.label = torch.from_numpy(np.asarray(dataset.label)).to(device)
-        self.joints = center(joints, self.starts, self.lengths, dataset.layout)
+        shape = dataset.joints.shape[1:]
+        self.joints = torch.empty(
+            (int(lengths.sum()), *shape),
+            dtype=getattr(torch, dataset.joints.dtype.name),
+            device=device,
+        )
+        piece = starts * int(np.prod(shape)) // _PIECE
+        cuts = np.flatnonzero(np.diff(piece)) + 1
+        for clips in np.split(np.arange(len(self)), cuts):
+            part = _centred(dataset, clips, device)
+            first = int(starts[clips[0]])
+            self.joints[first : first + len(part)] = part
 
     def __len__(self) -> int:
         return len(self.label)
@@ -115,3 +128,18 @@ class DeviceClips:
         clips = torch.arange(len(self), device=self.joints.device)
         for part in torch.stack([clips, offset, kept]).split(batch, dim=1):
             yield self._batch(part, crop.frames)
+
+
+def _centred(
+    dataset: PackedDataset, clips: np.ndarray, device: torch.device | str
+) -> Tensor:
+    """The frames of some clips, one clip after another, on a device."""
+    lengths = np.asarray(dataset.lengths)[clips]
+    ends = np.cumsum(lengths)
+    within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+    frames = np.repeat(np.asarray(dataset.starts)[clips], lengths) + within
+    joints = torch.from_numpy(np.asarray(dataset.joints)[frames]).to(device)
+    starts, counts = (
+        torch.from_numpy(each).to(device) for each in (ends - lengths, lengths)
+    )
+    return center(joints, starts, counts, dataset.layout)

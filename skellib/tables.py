@@ -25,6 +25,8 @@ NEEDED = {
 }
 COUNTED = {"parameters": "M", "operations": "G"}
 """Measures that are counted from the network, not measured by a run; their units."""
+CHOSEN = "frequency"
+"""The measure on some classes only, which are chosen once the data are there."""
 
 NETWORK = {"paper": "", "laptop": ", laptop network", "quick": ", quick network"}
 
@@ -285,6 +287,8 @@ def _why_missing(table: Table, row: Row, column: Column, profile: str) -> str:
     if needs:
         prepare = f"python -m skellib prepare {column.dataset} --source PATH"
         return f"{NEEDS}{needs}{THEN}{prepare}"
+    if column.measure == CHOSEN:
+        return f"{NOT_RUN}its classes are not chosen yet, see chapter 13"
     number = f'"{table.number}"' if " " in table.number else table.number
     return (
         f"{COMMAND} reproduce --profile {profile} "
@@ -321,10 +325,11 @@ def column_cells(
         row.label: experiments(row, column, profile) if row.ours else ()
         for row in table.rows
     }
+    unmeasured = column.measure in COUNTED or (
+        column.measure == CHOSEN and classes is None
+    )
     runs = {
-        label: _runs(each, store, column.measure, clean, classes)
-        if column.measure not in COUNTED
-        else {}
+        label: {} if unmeasured else _runs(each, store, column.measure, clean, classes)
         for label, each in tried.items()
     }
     several = any(len(each) > 1 for each in tried.values())

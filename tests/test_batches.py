@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skellib import layouts
+from skellib import batches, layouts
 from skellib.batches import Crop, DeviceClips, epoch_generator
 from skellib.data import PackedDataset
 
@@ -92,3 +92,26 @@ def test_a_subset_is_the_same_clips(dataset):
     x = torch.cat([x for x, _ in part.inference(4, CROP)])
     assert torch.equal(x, whole[[7, 2]])
     assert len(part.joints) == dataset.lengths[[7, 2]].sum()  # only their frames
+
+
+@pytest.mark.parametrize("values", [1, 100, 700])
+def test_centring_in_pieces_changes_nothing(dataset, monkeypatch, values):
+    order = [7, 2, 0, 9, 4, 1]
+    whole = DeviceClips(dataset.subset(order))
+    monkeypatch.setattr(batches, "_PIECE", values)
+    assert torch.equal(DeviceClips(dataset.subset(order)).joints, whole.joints)
+
+
+def test_half_precision_stays_on_the_device_and_is_converted_by_the_batch(dataset):
+    fields = "label subject name layout classes key source".split()
+    facts = {field: getattr(dataset, field) for field in fields}
+    rounded = [dataset.clip(i).astype(np.float16) for i in range(len(dataset))]
+    half, full = (
+        DeviceClips(PackedDataset.from_clips(rounded, dtype=dtype, **facts))
+        for dtype in (np.float16, np.float32)
+    )
+    assert half.joints.dtype == torch.float16 and full.joints.dtype == torch.float32
+    for (x, _), (y, _) in zip(half.inference(4, CROP), full.inference(4, CROP)):
+        assert x.dtype == torch.float32
+        # Rounded once more, after centring: by 2^-11 of values up to 16.
+        assert (x - y).abs().max() <= 16 * 2**-11
