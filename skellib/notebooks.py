@@ -56,17 +56,7 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
     start = time.perf_counter()
     with _own_kernel():
         try:
-            papermill.execute_notebook(
-                source,
-                part,
-                parameters=parameters,
-                kernel_name="python3",
-                language="python",
-                cwd=project_root(),
-                progress_bar=False,
-                log_output=False,
-                start_timeout=120,
-            )
+            _run_cells(source, part, parameters)
         except papermill.PapermillExecutionError as error:
             # papermill appends the whole traceback: the first line is the cause.
             cause = f"{error.ename}: {error.evalue}".splitlines()[0]
@@ -91,6 +81,33 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
     nbformat.write(notebook, part)
     os.replace(part, out)
     return dict(notebook.metadata["skellib"])
+
+
+def _run_cells(source: Path, part: Path, parameters: dict[str, Any]) -> None:
+    """Run papermill; once more where the kernel died before it answered at all.
+
+    Kernels choose their ports before they bind them, so that two that start at the
+    same moment may take each other's. No cell has run then.
+    """
+    import papermill
+
+    for last in (False, True):
+        try:
+            papermill.execute_notebook(
+                source,
+                part,
+                parameters=parameters,
+                kernel_name="python3",
+                language="python",
+                cwd=project_root(),
+                progress_bar=False,
+                log_output=False,
+                start_timeout=120,
+            )
+            return
+        except RuntimeError as error:
+            if last or "before replying" not in str(error):
+                raise
 
 
 def execute_all(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -186,6 +187,28 @@ def test_a_dead_kernel_is_an_error(write, tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match=r"04_dead\.ipynb"):
         execute(source, tmp_path / "out.ipynb")
     assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_kernel_that_never_answered_is_started_once_more(
+    write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, tries = papermill.execute_notebook, []
+
+    def flaky(*arguments, **options):
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", flaky)
+    execute(write("05_ports", "x = 1"), tmp_path / "out.ipynb")
+    assert len(tries) == 2
+    tries[:] = []
+    monkeypatch.setattr(
+        papermill, "execute_notebook", lambda *a, **o: flaky(tries.clear())
+    )
+    with pytest.raises(NotebookError, match="before replying"):
+        execute(write("06_never", "x = 1"), tmp_path / "never.ipynb")
 
 
 def test_execute_all_goes_on_after_a_failure(
