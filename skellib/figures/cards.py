@@ -183,7 +183,7 @@ def facts_table(facts: Facts) -> HTML:
         f'<td style="text-align:left">{text}</td></tr>'
         for label, text in rows
     )
-    return HTML(f'<table class="dataframe"><tbody>{body}</tbody></table>')
+    return HTML(f'<table class="dataframe words"><tbody>{body}</tbody></table>')
 
 
 def _bullets(texts: Sequence[str]) -> str:
