@@ -1,6 +1,6 @@
 """Preparing: in parts, on several cores, stopped and resumed; bad files left out."""
 
-from __future__ import annotations
+from __future__ import itertools
 
 import os
 import signal
@@ -471,12 +471,22 @@ def test_a_part_of_large_files_ends_early(raw, monkeypatch) -> None:
     assert [len(some) for _, some in preparing._cut(clips)] == [2] * 5
 
 
-def test_progress_is_a_line_for_each_tenth(raw, target, capsys) -> None:
+def test_progress_is_a_line_for_each_tenth(raw, target, capsys, monkeypatch) -> None:
+    clock = itertools.count(0.0, 2.0)
+    monkeypatch.setattr(preparing, "monotonic", lambda: next(clock))
     write_clips(raw, 40)
     prepare(raw, target, progress=True)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10
     assert lines[0].startswith("4 of 40 clips, ") and lines[-1].startswith("40 of 40")
+
+
+def test_a_quick_preparation_says_one_line(raw, target, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(preparing, "monotonic", lambda: 0.0)
+    write_clips(raw, 40)
+    prepare(raw, target, progress=True)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("40 of 40 clips, ")
 
 
 # The data sets, and the command

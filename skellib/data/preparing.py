@@ -289,19 +289,23 @@ def list_left_out(path: Path, left_out: Iterable[LeftOut]) -> None:
 
 
 class _Lines:
-    """A line for every tenth of the way, where there is no terminal to draw on."""
+    """A line for every tenth of the way, where there is no terminal to draw on.
+
+    Not more often than every second, but for the last.
+    """
 
     def __init__(self, total: int, done: int) -> None:
         self.total, self.done, self.before = total, done, done
         self.told = 10 * done // total
-        self.begin = monotonic()
+        self.begin = self.last = monotonic()
 
     def __call__(self, clips: int) -> None:
         self.done += clips
         tenth = 10 * self.done // self.total
-        if tenth > self.told:
-            self.told = tenth
-            seconds = max(monotonic() - self.begin, 1e-9)
+        now = monotonic()
+        if tenth > self.told and (now > self.last + 1 or self.done == self.total):
+            self.told, self.last = tenth, now
+            seconds = max(now - self.begin, 1e-9)
             rate = (self.done - self.before) / seconds
             print(f"{self.done} of {self.total} clips, {rate:.0f} a second", flush=True)
 
