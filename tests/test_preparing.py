@@ -1,7 +1,8 @@
 """Preparing: in parts, on several cores, stopped and resumed; bad files left out."""
 
-from __future__ import itertools
+from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
