@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from skellib.batches import Crop, DeviceClips
 from skellib.data import PackedDataset, clean
-from skellib.errors import InputError
 from skellib.evaluation import score
 from skellib.losses import cross_entropy
 from skellib.provenance import project_root, stamp
-from skellib.records import Metrics, to_json, write_atomically
+from skellib.records import Metrics, read_kept, to_json, write_atomically
 
 NAME = "nearest_neighbour"
 
@@ -122,9 +121,4 @@ def read(
         InputError: if the file is not such a record.
     """
     path = _path(dataset, protocol, fold, folder)
-    if not path.is_file():
-        return None
-    try:
-        return Baseline.model_validate_json(path.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError):
-        raise InputError(f"{path}: not a baseline's record; delete it") from None
+    return read_kept(Baseline, path, "not a baseline's record; delete it")

@@ -13,7 +13,7 @@ from skellib.errors import InputError
 from skellib.experiments import TABLES, Column, Row
 from skellib.records import RecordStore
 from skellib.statistics import Difference, verdict
-from skellib.tables import compared, unit_of
+from skellib.tables import columns, compared, unit_of
 
 
 @dataclass(frozen=True)
@@ -311,9 +311,10 @@ def judge(
     """
     judged = []
     for comparison in claim.comparisons:
-        column = _column(comparison.table, dataset)
+        found = columns(TABLES[comparison.table], dataset)
         claimed, measured, unit = None, None, "seed"
-        if column is not None:
+        if found:
+            column = found[0]
             better, worse = comparison.rows
             claimed = comparison.claimed(column)
             measured = compared(better, worse, column, profile, store, clean)
@@ -323,11 +324,6 @@ def judge(
         words = verdict(measured, sign, profile, unit)
         judged.append(Judged(comparison, claimed, measured, words))
     return Finding(claim, tuple(judged))
-
-
-def _column(number: str, dataset: str) -> Column | None:
-    found = [c for c in TABLES[number].columns if c.dataset == dataset]
-    return found[0] if found else None
 
 
 def named(name: str) -> Claim:

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from skellib import evaluation
 from skellib.batches import DeviceClips
 from skellib.config import Experiment
 from skellib.data import PackedDataset
-from skellib.errors import InputError
 from skellib.models import SLnLRFA
 from skellib.provenance import project_root, stamp
-from skellib.records import to_json, write_atomically
+from skellib.records import read_kept, to_json, write_atomically
 from skellib.training import crop_of
 
 
@@ -242,9 +241,4 @@ def read(kind: str, dataset: str, profile: str, folder: Path | None = None) -> A
         InputError: if the file is not such an exhibit.
     """
     where = path(kind, dataset, profile, folder)
-    if not where.is_file():
-        return None
-    try:
-        return KINDS[kind].model_validate_json(where.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError):
-        raise InputError(f"{where}: not an exhibit; make it again") from None
+    return read_kept(KINDS[kind], where, "not an exhibit; make it again")

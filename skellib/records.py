@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skellib.config import Experiment
+from skellib.data.writing import replacing
 from skellib.errors import InputError
 from skellib.provenance import project_root
 
 VERSION = 1
+
+Kept = TypeVar("Kept", bound=BaseModel)
 
 
 class Metrics(BaseModel):
@@ -97,15 +98,27 @@ class RunRecord(BaseModel):
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that it is either the old one or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    with replacing(path, sync=False) as file:
+        file.write(text.encode("utf-8"))
+
+
+def read_kept(kind: type[Kept], path: Path, fault: str) -> Kept | None:
+    """What :func:`to_json` wrote of a model, or None where there is no file.
+
+    Args:
+        kind: the model.
+        path: of the file.
+        fault: what to say of a file that is none: what it is not, and the mend.
+
+    Raises:
+        InputError: if the file is not such a model.
+    """
+    if not path.is_file():
+        return None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError):
+        raise InputError(f"{path}: {fault}") from None
 
 
 def to_json(model: BaseModel) -> str:

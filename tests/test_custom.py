@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from streams import in_memory
 
 from skellib import data
 from skellib.data import PackedDataset, custom, packed_path, protocols_of
@@ -66,18 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read_all(*arguments, **options) -> tuple[PackedDataset, tuple]:
     stream, left_out = custom.read(*arguments, **options)
-    packed = PackedDataset.from_clips(
-        stream.clips(),
-        label=stream.label,
-        subject=stream.subject,
-        name=stream.name,
-        view=stream.view,
-        extras=stream.extras,
-        layout=stream.layout,
-        classes=stream.classes,
-        key=stream.key,
-        source=stream.source,
-    )
+    packed = in_memory(stream)
     return packed, left_out
 
 

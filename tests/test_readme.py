@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -41,3 +42,15 @@ def test_headline_table(rows):
         assert here == expected(model, clean), (place, model)
         is_papers = "the paper's settings" in model and not clean
         assert bool(re.fullmatch(r"93\.5 %", paper)) == is_papers
+
+
+def test_the_figures_of_the_damaged_files_are_those_of_the_run(root):
+    folder = root / "benchmarks"
+    run = json.loads((folder / "results" / "fuzz_readers.json").read_text("utf-8"))
+    seconds, reader = run["slowest"]
+    text = " ".join((folder / "README.md").read_text("utf-8").split())
+    assert (
+        f"{run['inputs']:,} inputs in {run['seconds']} s; {run['faults']} faults; "
+        f"slowest input {seconds:.2f} s ({reader}); most memory of a worker "
+        f"{run['peak memory (MiB)']} MiB."
+    ) in text

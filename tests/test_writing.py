@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streams import in_memory
 
 from skellib.data import PackedDataset
 from skellib.data.writing import ClipStream, replacing, write
@@ -35,22 +36,6 @@ def stream_of(clips: list[np.ndarray], /, **changes) -> ClipStream:
         extras={"take": list(range(n)), "tag": ["é"] * n},
     )
     return replace(stream, **changes)
-
-
-def in_memory(stream: ClipStream, dtype=np.float32) -> PackedDataset:
-    return PackedDataset.from_clips(
-        list(stream.clips()),
-        label=stream.label,
-        subject=stream.subject,
-        name=stream.name,
-        view=stream.view,
-        extras=stream.extras,
-        layout=stream.layout,
-        classes=stream.classes,
-        key=stream.key,
-        source=stream.source,
-        dtype=dtype,
-    )
 
 
 def clips_of(*lengths: int, bodies: int = 1) -> list[np.ndarray]:

@@ -11,6 +11,8 @@ import typer
 
 from skellib.commands.options import (
     CheckpointsOption,
+    DatasetOption,
+    FoldOption,
     ProtocolOption,
     RootOption,
     assignments,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Option(help="synthetic, or one that was prepared.")],
+    dataset: DatasetOption,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -33,7 +35,7 @@ def evaluate(
         ),
     ] = None,
     protocol: ProtocolOption = None,
-    fold: Annotated[int, typer.Option(help="Where a protocol has several.")] = 0,
+    fold: FoldOption = 0,
     profile: Annotated[
         str, typer.Option(help="Of the run: quick, laptop or paper.")
     ] = "quick",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -163,27 +164,25 @@ def _called(groups: Mapping[str, str]) -> str:
     return "_".join(f"{letter}{int(groups[group]):02d}" for letter, group in parts)
 
 
+_JSON = Release(
+    key=KEY,
+    classes=CLASSES,
+    layout=_LAYOUT,
+    bodies=1,
+    name=r"a(?P<code>\d\d)_s(?P<subject>\d\d)_e(?P<episode>\d\d)_v(?P<view>\d\d)",
+    ending=".json",
+    example="a01_s01_e00_v01",
+    allowed={"code": CODES, "view": (1, 2, 3)},
+    parse=_parse,
+)
 RELEASES = (
-    Release(
-        key=KEY,
-        classes=CLASSES,
-        layout=_LAYOUT,
-        bodies=1,
-        name=r"a(?P<code>\d\d)_s(?P<subject>\d\d)_e(?P<episode>\d\d)_v(?P<view>\d\d)",
-        ending=".json",
-        example="a01_s01_e00_v01",
-        allowed={"code": CODES, "view": (1, 2, 3)},
-        parse=_parse,
-    ),
-    Release(
-        key=KEY,
-        classes=CLASSES,
-        layout=_LAYOUT,
-        bodies=1,
+    _JSON,
+    replace(  # the original text: a file a frame
+        _JSON,
         name="",
         ending="",
         example="view_1/a01_s01_e00/frame_12_tc_90467351_skeletons.txt",
-        allowed={"code": CODES, "view": (1, 2, 3)},
+        parse=None,
         # A frame's number may be there twice, at two times: two frames.
         pattern=(
             r"view_?(?P<view>\d{1,2})/"
