@@ -31,12 +31,14 @@ class Crop:
         ratio: bounds of the share of a clip that a training crop keeps.
         floor: a training crop's least number of frames, where the clip has as many.
         central: the share that inference keeps.
+        align_corners: of the resizing, see :func:`crop_resize`.
     """
 
     frames: int = 64
     ratio: tuple[float, float] = (0.5, 1.0)
     floor: int = 1
     central: float = 0.95
+    align_corners: bool = False
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
@@ -53,10 +55,14 @@ class DeviceClips:
     Args:
         dataset: the clips; only their frames are copied.
         device: where they go.
+        origin: where each frame's origin lies, see :func:`center`.
     """
 
     def __init__(
-        self, dataset: PackedDataset, device: torch.device | str = "cpu"
+        self,
+        dataset: PackedDataset,
+        device: torch.device | str = "cpu",
+        origin: str = "first",
     ) -> None:
         lengths = np.asarray(dataset.lengths)
         starts = np.cumsum(lengths) - lengths
@@ -72,17 +78,18 @@ class DeviceClips:
         piece = starts * int(np.prod(shape)) // _PIECE
         cuts = np.flatnonzero(np.diff(piece)) + 1
         for clips in np.split(np.arange(len(self)), cuts):
-            part = _centred(dataset, clips, device)
+            part = _centred(dataset, clips, device, origin)
             first = int(starts[clips[0]])
             self.joints[first : first + len(part)] = part
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def _batch(self, part: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    def _batch(self, part: Tensor, crop: Crop) -> tuple[Tensor, Tensor]:
         """The batch of a plan (3, B): clips, offsets and lengths of their crops."""
         clips, offset, kept = part
-        x = crop_resize(self.joints, self.starts[clips] + offset, kept, frames)
+        starts = self.starts[clips] + offset
+        x = crop_resize(self.joints, starts, kept, crop.frames, crop.align_corners)
         return x, self.label[clips]
 
     def training(
@@ -120,18 +127,21 @@ class DeviceClips:
                 size = -(-part.shape[1] // world)
                 turn = torch.arange(size, device=device) * world + rank
                 part = part[:, turn % part.shape[1]]
-            yield self._batch(part, crop.frames)
+            yield self._batch(part, crop)
 
     def inference(self, batch: int, crop: Crop) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of all clips in order, central crops; shapes as in training."""
         offset, kept = central_crop(self.lengths, crop.central)
         clips = torch.arange(len(self), device=self.joints.device)
         for part in torch.stack([clips, offset, kept]).split(batch, dim=1):
-            yield self._batch(part, crop.frames)
+            yield self._batch(part, crop)
 
 
 def _centred(
-    dataset: PackedDataset, clips: np.ndarray, device: torch.device | str
+    dataset: PackedDataset,
+    clips: np.ndarray,
+    device: torch.device | str,
+    origin: str,
 ) -> Tensor:
     """The frames of some clips, one clip after another, on a device."""
     lengths = np.asarray(dataset.lengths)[clips]
@@ -142,4 +152,4 @@ def _centred(
     starts, counts = (
         torch.from_numpy(each).to(device) for each in (ends - lengths, lengths)
     )
-    return center(joints, starts, counts, dataset.layout)
+    return center(joints, starts, counts, dataset.layout, origin)

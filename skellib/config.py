@@ -35,12 +35,18 @@ class Section(BaseModel):
 
 
 class PreprocessingConfig(Section):
-    """Crop and resize (IV-A); see :class:`skellib.batches.Crop`."""
+    """Centre, crop and resize (IV-A).
 
+    See :func:`skellib.preprocessing.center` for ``origin``, and
+    :class:`skellib.batches.Crop` for the others.
+    """
+
+    origin: Literal["first", "every"] = "first"
     frames: PositiveInt = 64
     ratio: tuple[float, float] = (0.5, 1.0)
     floor: PositiveInt = 1
     central: float = Field(default=0.95, gt=0, le=1)
+    align_corners: bool = False
 
     @model_validator(mode="after")
     def _ordered(self) -> PreprocessingConfig:
@@ -53,6 +59,7 @@ class PreprocessingConfig(Section):
 class ModelConfig(Section):
     """The network; see :class:`skellib.models.SLnLRFA` for the meaning of each."""
 
+    normalisation: Literal["channels", "joints", "none"] = "channels"
     transform: Literal["none", "coordinate", "skeleton", "both", "cnn"] = "both"
     coordinate_systems: PositiveInt = 10
     new_joints: PositiveInt = 64
@@ -80,6 +87,8 @@ class ModelConfig(Section):
     fusion: Literal["position", "velocity", "sum", "concatenation", "multi_task"] = (
         "multi_task"
     )
+    velocity_padding: Literal["end", "start", "repeat"] = "end"
+    initialisation: Literal["uniform", "he", "xavier"] = "uniform"
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
@@ -117,6 +126,17 @@ class TrainingConfig(Section):
     learning_rate: float = Field(default=0.001, gt=0)
     weight_decay: NonNegativeFloat = 0.0005
     decay: float = Field(default=0.95, gt=0, le=1)
+
+
+# Settings that are younger than the first records, each with the value that it has in
+# them: left out of the key there, so that those keys stay.
+_LATER = {
+    "preprocessing.origin": "first",
+    "preprocessing.align_corners": False,
+    "model.normalisation": "channels",
+    "model.velocity_padding": "end",
+    "model.initialisation": "uniform",
+}
 
 
 class Experiment(Section):
@@ -158,6 +178,12 @@ class Experiment(Section):
         """
         full = self.model_dump(mode="json", exclude={"profile"})
         model, loss = full["model"], full["loss"]
+        for name, value in _LATER.items():
+            section, _, setting = name.partition(".")
+            if full[section][setting] == value:
+                del full[section][setting]
+        if model["fusion"] == "position":
+            model.pop("velocity_padding", None)
         if model["transform"] not in ("skeleton", "both"):
             del model["new_joints"]
         if model["transform"] in ("none", "skeleton"):

@@ -17,13 +17,12 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from skellib import evaluation
-from skellib.batches import DeviceClips
 from skellib.config import Experiment
 from skellib.data import PackedDataset
 from skellib.models import SLnLRFA
 from skellib.provenance import project_root, stamp
 from skellib.records import read_kept, to_json, write_atomically
-from skellib.training import crop_of
+from skellib.training import clips_of, crop_of
 
 
 class _Exhibit(BaseModel):
@@ -133,7 +132,7 @@ def frequency(
 ) -> FrequencyExhibit:
     """Fig. 1's exhibit of a trained network's position stream."""
     crop = crop_of(experiment)
-    clips = {"train": DeviceClips(train), "test": DeviceClips(test)}
+    clips = {"train": clips_of(experiment, train), "test": clips_of(experiment, test)}
     maps = {
         name: evaluation.frequency_maps(model, part, crop)
         for name, part in clips.items()
@@ -167,13 +166,15 @@ def embedding(
     """Fig. 8's exhibit of networks trained with several losses.
 
     Args:
-        models: by loss, each with its experiment; all of one data set and profile.
+        models: by loss, each with its experiment; all with the same data
+            set and preprocessing.
         seed: of the networks, and of t-SNE.
         test: the test clips.
     """
     from sklearn.manifold import TSNE  # slow to import, and needed here only
 
-    clips = DeviceClips(test)
+    _, first = next(iter(models.values()))
+    clips = clips_of(first, test)
     features = {
         name: evaluation.features(model, clips, crop_of(experiment))["fused"]
         for name, (model, experiment) in models.items()
@@ -182,7 +183,6 @@ def embedding(
         name: TSNE(perplexity=30, init="pca", random_state=seed).fit_transform(f)
         for name, f in features.items()
     }
-    _, first = next(iter(models.values()))
     return EmbeddingExhibit(
         **_origin(first, seed, test),
         keys={name: experiment.key for name, (_, experiment) in models.items()},

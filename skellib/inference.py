@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skellib.batches import DeviceClips
 from skellib.data import PackedDataset
 from skellib.data.clip_tables import read_clip_table
 from skellib.data.release import Release
@@ -22,7 +21,7 @@ from skellib.errors import InputError
 from skellib.evaluation import predict
 from skellib.layouts import Layout
 from skellib.records import Metrics
-from skellib.training import assess, crop_of, load_trained
+from skellib.training import assess, clips_of, crop_of, load_trained
 
 
 class Predictor:
@@ -131,7 +130,7 @@ class Predictor:
         return assess(self.experiment, self._logits(test_set), train_set, test_set)
 
     def _logits(self, dataset: PackedDataset) -> torch.Tensor:
-        clips = DeviceClips(dataset, self.device)
+        clips = clips_of(self.experiment, dataset, self.device)
         return predict(self.model, clips, crop_of(self.experiment))["fused"]
 
     def _fitted(self, clip: np.ndarray, name: str) -> np.ndarray:

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from skellib.layouts import Layout
 
+ORIGINS = ("first", "every")
+PADDINGS = ("end", "start", "repeat")
+
 
 def tracked(joints: Tensor) -> Tensor:
     """Which joints were tracked: (..., C) to a boolean (...)."""
@@ -65,28 +68,52 @@ def origins(joints: Tensor, starts: Tensor, lengths: Tensor, layout: Layout) -> 
     return ((weights / total).unsqueeze(-1) * skeleton).sum(1)
 
 
-def center(joints: Tensor, starts: Tensor, lengths: Tensor, layout: Layout) -> Tensor:
+def center(
+    joints: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    layout: Layout,
+    origin: str = "first",
+) -> Tensor:
     """Move each clip's origin to the body centre of its first frame (Section IV-A).
 
-    Takes and returns (F, M, N, C); see :func:`origins` for the arguments. One origin
-    serves all frames and all bodies of a clip, so that motion through the room and the
-    distance of two people stay as they are. Channels beyond the layout's spatial ones
-    (a confidence score) and untracked joints are left alone.
+    Takes and returns (F, M, N, C). One origin serves all frames and all bodies of a
+    clip, so that motion through the room and the distance of two people stay as they
+    are. Channels beyond the layout's spatial ones (a confidence score) and untracked
+    joints are left alone.
+
+    Args:
+        joints, starts, lengths, layout: as in :func:`origins`.
+        origin: ``"first"``: as above; ``"every"``: each frame has an origin of its
+            own, as in the first author's feeder of an earlier paper. Motion through
+            the room is lost then.
+
+    Raises:
+        ValueError: for another ``origin``.
     """
-    shift = origins(joints, starts, lengths, layout)
+    if origin not in ORIGINS:
+        raise ValueError(f"origin {origin!r} is none of {', '.join(ORIGINS)}")
+    owner, frames = _frames_of(starts, lengths)  # clips may be a subset, in any order
+    if origin == "first":
+        shift = origins(joints, starts, lengths, layout)[owner]
+    else:  # each frame is a clip by itself
+        shift = origins(joints, frames, torch.ones_like(frames), layout)
     # float64 until after the subtraction, so that half-precision storage loses once.
     space = joints[..., : layout.dims].double()
-    owner = torch.repeat_interleave(
-        torch.arange(len(starts), device=joints.device), lengths
-    )
-    offsets = torch.arange(len(owner), device=joints.device)
-    offsets = offsets - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
-    frames = starts[owner] + offsets  # clips may be a subset, in any order
-    moved = space[frames] - shift[owner][:, None, None]
+    moved = space[frames] - shift[:, None, None]
     moved = moved * tracked(joints[frames]).unsqueeze(-1)
     centred = joints.clone()
     centred[frames, ..., : layout.dims] = moved.to(joints.dtype)
     return centred
+
+
+def _frames_of(starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Of all frames of some clips, in order: the clip's number, and the frame's."""
+    clips = torch.arange(len(starts), device=starts.device)
+    owner = torch.repeat_interleave(clips, lengths)
+    within = torch.arange(len(owner), device=starts.device)
+    within = within - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+    return owner, starts[owner] + within
 
 
 def random_crop(
@@ -126,26 +153,35 @@ def central_crop(lengths: Tensor, ratio: float = 0.95) -> tuple[Tensor, Tensor]:
     return (lengths - kept) // 2, kept
 
 
-def crop_resize(joints: Tensor, starts: Tensor, lengths: Tensor, frames: int) -> Tensor:
+def crop_resize(
+    joints: Tensor,
+    starts: Tensor,
+    lengths: Tensor,
+    frames: int,
+    align_corners: bool = False,
+) -> Tensor:
     """Gather parts of the packed frames and resize them in time (Section IV-A).
 
-    Equal to ``torch.nn.functional.interpolate(part, size=frames, mode="linear",
-    align_corners=False)`` on each part by itself: two gathers and one interpolation
-    for the whole batch.
+    Equal to ``torch.nn.functional.interpolate(part, size=frames, mode="linear")`` on
+    each part by itself: two gathers and one interpolation for the whole batch.
 
     Args:
         joints: (F, M, N, C) packed frames.
         starts: (B,) first frame of each part, an index into ``joints``.
         lengths: (B,) frames of each part, at least 1.
         frames: ``T``.
+        align_corners: whether the first and the last frame stay the first and the
+            last, as ``interpolate`` has it.
 
     Returns:
         (B, C, T, N, M) float32.
     """
     target = torch.arange(frames, device=joints.device, dtype=torch.float32)
-    scale = lengths.float() / frames
-    position = (target + 0.5) * scale.unsqueeze(1) - 0.5  # (B, T)
-    position = position.clamp_min(0)
+    length = lengths.float().unsqueeze(1)
+    if align_corners:
+        position = target * ((length - 1) / max(1, frames - 1))  # (B, T)
+    else:
+        position = ((target + 0.5) * (length / frames) - 0.5).clamp_min(0)
     left = position.long()
     last = (lengths - 1).unsqueeze(1)
     left = torch.minimum(left, last)
@@ -157,11 +193,29 @@ def crop_resize(joints: Tensor, starts: Tensor, lengths: Tensor, frames: int) ->
     return torch.lerp(a, b, weight).permute(0, 4, 1, 3, 2)
 
 
-def velocity(x: Tensor) -> Tensor:
-    """The difference of successive frames, zero in the last (Section III-E, IV-A).
+def velocity(x: Tensor, padding: str = "end") -> Tensor:
+    """The differences of successive frames, padded to T frames (Section III-E, IV-A).
 
-    Takes and returns (B, C, T, N, M): ``v[t] = x[t + 1] - x[t]``, ``v[T - 1] = 0``.
+    Takes and returns (B, C, T, N, M).
+
+    Args:
+        x: positions.
+        padding: where the frame that is missing is filled in. ``"end"``:
+            ``v[t] = x[t + 1] - x[t]``, ``v[T - 1] = 0``; ``"start"``:
+            ``v[t] = x[t] - x[t - 1]``, ``v[0] = 0``; ``"repeat"``: as ``"end"``, with
+            ``v[T - 1] = v[T - 2]``.
+
+    Raises:
+        ValueError: for another ``padding``.
     """
+    if padding not in PADDINGS:
+        raise ValueError(f"padding {padding!r} is none of {', '.join(PADDINGS)}")
     v = torch.zeros_like(x)
-    v[:, :, :-1] = x[:, :, 1:] - x[:, :, :-1]
+    steps = x[:, :, 1:] - x[:, :, :-1]
+    if padding == "start":
+        v[:, :, 1:] = steps
+    else:
+        v[:, :, :-1] = steps
+    if padding == "repeat" and x.shape[2] > 1:
+        v[:, :, -1] = steps[:, :, -1]
     return v

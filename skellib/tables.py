@@ -572,12 +572,12 @@ def coverage(
     datasets: Sequence[str] | None = None,
     seeds: int = 5,
 ) -> pd.DataFrame:
-    """How much of each table is recorded.
+    """How much of each table is recorded, this book's own tables last.
 
     Args:
         store: the records; files that are none are passed over, see :func:`scan`.
         profile: of the runs.
-        datasets: the paper's unless given; for ``quick`` the synthetic one.
+        datasets: those of the tables unless given; for ``quick`` the synthetic one.
         seeds: how many runs (seeds 0, 1, ...) each experiment should have.
 
     Returns:
@@ -587,9 +587,8 @@ def coverage(
     """
     if profile not in PROFILES:
         raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
-    datasets = datasets or (
-        ["synthetic"] if profile == "quick" else _reported_datasets()
-    )
+    if not datasets and profile == "quick":
+        datasets = ["synthetic"]
     known = {(r.key, r.seed) for r in scan(store)[0] if r.seed < seeds}
     rows, every = [], set()
 
@@ -604,8 +603,9 @@ def coverage(
             "note": note,
         }
 
-    for table in TABLES.values():
-        for dataset in datasets:
+    for table in (*TABLES.values(), *OWN_TABLES.values()):
+        own = dict.fromkeys(column.dataset for column in table.columns)
+        for dataset in datasets or own:
             if columns(table, dataset):
                 keys = set(wanted(table, dataset, profile))
                 every |= keys
@@ -622,7 +622,7 @@ def others(records: Iterable[RunRecord]) -> list[RunRecord]:
     keys = {
         key
         for dataset in {record.experiment.dataset for record in records}
-        for table in TABLES.values()
+        for table in (*TABLES.values(), *OWN_TABLES.values())
         for profile in PROFILES
         for key in wanted(table, dataset, profile)
     }

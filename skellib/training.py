@@ -116,7 +116,14 @@ def model_arguments(experiment: Experiment, dataset: PackedDataset) -> dict[str,
 
 def crop_of(experiment: Experiment) -> Crop:
     """The experiment's cropping and resizing."""
-    return Crop(**experiment.preprocessing.model_dump())
+    return Crop(**experiment.preprocessing.model_dump(exclude={"origin"}))
+
+
+def clips_of(
+    experiment: Experiment, dataset: PackedDataset, device: torch.device | str = "cpu"
+) -> DeviceClips:
+    """Clips on a device, centred as the experiment has it."""
+    return DeviceClips(dataset, device, experiment.preprocessing.origin)
 
 
 def weights_path(
@@ -339,8 +346,8 @@ class _Run:
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(
             optimizer, settings.decay
         )
-        self.train_clips = DeviceClips(train_set, device)
-        self.test_clips = DeviceClips(test_set, device)
+        self.train_clips = clips_of(experiment, train_set, device)
+        self.test_clips = clips_of(experiment, test_set, device)
         self.weights = weights_path(experiment, seed, checkpoints)
         unfinished = self.weights.with_suffix(".ckpt")
         self.checkpoint = Checkpoint(unfinished, experiment.key)

@@ -9,16 +9,25 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from skellib import losses
+from skellib import losses, preprocessing
 from skellib.config import (
     Experiment,
     LossConfig,
     ModelConfig,
+    PreprocessingConfig,
     final_model,
     parse,
 )
 from skellib.errors import InputError
-from skellib.models import blocks, frequency, network, nonlocal_, transform
+from skellib.models import (
+    blocks,
+    frequency,
+    initialisation,
+    network,
+    nonlocal_,
+    normalisation,
+    transform,
+)
 
 
 def choices(section, name):
@@ -32,6 +41,11 @@ def test_choices_are_those_of_the_modules():
     assert choices(ModelConfig, "pooling") == set(network.POOLINGS)
     assert choices(ModelConfig, "combine_bodies") == set(network.BODIES)
     assert choices(ModelConfig, "order") == set(blocks.ORDERS)
+    assert choices(ModelConfig, "normalisation") == set(normalisation.NORMALISATIONS)
+    assert choices(ModelConfig, "velocity_padding") == set(preprocessing.PADDINGS)
+    assert choices(PreprocessingConfig, "origin") == set(preprocessing.ORIGINS)
+    known = set(initialisation.INITIALISATIONS)
+    assert choices(ModelConfig, "initialisation") == known
     assert choices(ModelConfig, "dropout_at") == set(blocks.DROPOUTS)
     assert choices(LossConfig, "divergence") == set(losses.DIVERGENCES)
     axis = get_args(ModelConfig.model_fields["axes"].annotation)[0]
@@ -99,12 +113,22 @@ def test_the_key_is_stable_across_processes():
         {"training.epochs": 59},
         {"model.axes": ("t",)},
         {"preprocessing.floor": 64},
+        {"preprocessing.origin": "every"},
+        {"preprocessing.align_corners": True},
+        {"model.normalisation": "joints"},
+        {"model.velocity_padding": "start"},
+        {"model.initialisation": "he"},
         {"model.kernels": (3, 3, 3, 3, 3, 5)},
     ],
 )
 def test_what_changes_the_result_changes_the_key(change):
     e = final_model("nucla")
     assert e.replace(**change).key != e.key
+
+
+def test_keys_of_the_first_records_stay():
+    """New settings must not give the committed records new names."""
+    assert final_model("nucla", "laptop").key == "746f5ad0048581ac"
 
 
 def test_what_does_not_change_the_result_does_not_change_the_key():
@@ -114,6 +138,8 @@ def test_what_does_not_change_the_result_does_not_change_the_key():
     assert e.replace(**{"model.axes": ("st", "t", "s")}).key == e.key
     alone = e.replace(**{"loss.mutual": 0})
     assert alone.replace(**{"loss.divergence": "jensen_shannon"}).key == alone.key
+    still = alone.replace(**{"model.fusion": "position"})
+    assert still.replace(**{"model.velocity_padding": "start"}).key == still.key
     local = e.replace(**{"model.slnl_blocks": 0})
     assert local.replace(**{"model.axes": ("t",), "model.embed_ratio": 0.5}).key == (
         local.key

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from skellib.config import final_model
 from skellib.errors import InputError
-from skellib.experiments import TABLES, UCLA
+from skellib.experiments import OWN_TABLES, TABLES, UCLA
 
 PRINTED = [number for number in TABLES if number != "Fig. 9"]
 
@@ -182,3 +183,39 @@ def test_unknown_row_and_column():
     with pytest.raises(InputError, match="Table V has no column 'x'"):
         TABLES["V"].column("x")
     assert TABLES["V"].column("N-UCLA") is UCLA
+
+
+def test_each_open_choice_is_one_change_and_never_sees_view_3():
+    table = OWN_TABLES["Open choices"]
+    (column,) = table.columns
+    assert column.protocol == "validation"
+    for profile in ("laptop", "paper"):
+        base = final_model("nucla", profile, "validation")
+        differences = {}
+        for row in table.rows:
+            e = row.experiment(column, profile)
+            before, after = base.canonical(), e.canonical()
+            differences[row.label] = {
+                f"{section}.{name}"
+                for section in ("preprocessing", "model", "loss", "training")
+                for name in before[section].keys() | after[section].keys()
+                if before[section].get(name) != after[section].get(name)
+            }
+        # The profile's own dropout is one of the three that are listed.
+        same = [label for label, changed in differences.items() if not changed]
+        own = {"laptop": "No dropout", "paper": "Dropout 0.2 at the end of a block"}
+        assert same == ["As decided", own[profile]]
+        dropout = {"model.dropout", "model.dropout_at"}
+        for label, changed in differences.items():
+            assert len(changed) <= 1 or changed <= dropout, label
+
+
+def test_transforms_on_new_people_are_those_of_table_v():
+    table = OWN_TABLES["New people"]
+    for row, paper in zip(table.rows, TABLES["V"].rows, strict=True):
+        there, here = (
+            r.experiment(c, "paper")
+            for r, c in ((paper, TABLES["V"].column("N-UCLA")), (row, table.columns[0]))
+        )
+        assert here == there.replace(protocol="validation")
+        assert not row.reported

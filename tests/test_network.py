@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from skellib.models import SLnLRFA, frequency, transform
+from skellib.models.initialisation import INITIALISATIONS
 from skellib.models.network import BODIES, FUSIONS, POOLINGS
-from skellib.preprocessing import velocity
+from skellib.models.normalisation import NORMALISATIONS, input_normalisation
+from skellib.preprocessing import PADDINGS, velocity
 
 SMALL = {
     "classes": 7,
@@ -36,6 +38,9 @@ OPTIONS = (
     + [("combine_bodies", k) for k in BODIES]
     + [("order", k) for k in ("parallel", "sequential")]
     + [("slnl_blocks", k) for k in range(7)]
+    + [("normalisation", k) for k in NORMALISATIONS]
+    + [("velocity_padding", k) for k in PADDINGS]
+    + [("initialisation", k) for k in INITIALISATIONS]
     + [("axes", k) for k in (("t",), ("s",), ("t", "s", "st"))]
 )
 
@@ -101,6 +106,46 @@ def test_streams_see_positions_and_their_velocity():
     )
     joined = torch.cat([features["position"], features["velocity"]], 1)
     assert torch.equal(features["fused"], joined)
+
+
+def test_the_velocity_stream_sees_the_padding_that_was_chosen():
+    model, x = make(velocity_padding="repeat").eval(), example()
+    inputs = model.stream_inputs(x)
+    assert torch.equal(inputs["velocity"], velocity(x, "repeat"))
+    assert torch.equal(inputs["position"], x)
+
+
+def test_input_normalisation_over_channels_or_joints():
+    """Each value of x against the mean and variance that it is normalised by."""
+    x = torch.randn(6, 3, 4, 5, dtype=torch.float64) * 7 + 2
+    axes = {"channels": (0, 2, 3), "joints": (0, 2)}
+    for kind, over in axes.items():
+        layer = input_normalisation(kind, 3, 5).double()
+        mean = x.mean(over, keepdim=True)
+        variance = x.var(over, keepdim=True, unbiased=False)
+        expected = (x - mean) / (variance + layer.eps).sqrt()
+        torch.testing.assert_close(layer(x), expected)
+    assert input_normalisation("none", 3, 5)(x) is x
+    with pytest.raises(ValueError, match="normalisation 'all' is none of channels"):
+        input_normalisation("all", 3, 5)
+
+
+@pytest.mark.parametrize("kind", ["he", "xavier"])
+def test_initialisation_has_the_variance_of_its_rule(kind):
+    wide = make(widths=(64,) * 6, classes=64, initialisation=kind)
+    block = wide.streams["position"].blocks[2]
+    fans = {
+        block.spatiotemporal: (64 * 9, 64 * 9),
+        wide.classifiers["fused"]: (128, 64),
+    }
+    for layer, (fan_in, fan_out) in fans.items():
+        variance = 2 / fan_out if kind == "he" else 2 / (fan_in + fan_out)
+        assert layer.weight.var().item() == pytest.approx(variance, rel=0.1)
+    assert (wide.classifiers["fused"].bias == 0).all()
+    partner = block.partners["st"]
+    assert partner.phi.weight.any() and not partner.w.weight.any()
+    with torch.device("meta"):  # networks are counted there
+        make(initialisation=kind)
 
 
 def test_sum_and_single_streams():

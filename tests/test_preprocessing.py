@@ -50,6 +50,21 @@ def test_a_subset_in_any_order_leaves_the_other_frames_alone():
     assert torch.equal(centred[4:7], joints[4:7])
 
 
+def test_every_frame_by_its_own_centre():
+    joints, starts, lengths = packed([4, 1, 7], bodies=2)
+    joints[2, 0] = 0  # the first body is away: the second one's centre counts
+    centred = center(joints, starts, lengths, KINECT, "every")
+    own = joints[:, 0, 0].clone()
+    own[2] = joints[2, 1, 0]
+    expected = joints - own[:, None, None]
+    expected[2, 0] = 0
+    torch.testing.assert_close(centred, expected)
+    part = center(joints, starts[[2]], lengths[[2]], KINECT, "every")
+    assert torch.equal(part[5:], centred[5:]) and torch.equal(part[:5], joints[:5])
+    with pytest.raises(ValueError, match="origin 'last' is none of first, every"):
+        center(joints, starts, lengths, KINECT, "last")
+
+
 def test_untracked_joints_and_absent_bodies_stay_zero():
     joints, starts, lengths = packed([6], bodies=2)
     joints[2, 0, 5] = 0  # one joint lost in one frame
@@ -113,18 +128,19 @@ def test_moving_a_clip_through_the_room_changes_nothing():
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
     frames=st.integers(1, 48),
     seed=st.integers(0, 999),
+    corners=st.booleans(),
 )
-def test_crop_resize_equals_interpolate_on_each_crop(lengths, frames, seed):
+def test_crop_resize_equals_interpolate_on_each_crop(lengths, frames, seed, corners):
     generator = torch.Generator().manual_seed(seed)
     joints, starts, lengths = packed(lengths, bodies=2, joints=3)
     offset, kept = random_crop(lengths, generator)
-    batch = crop_resize(joints, starts + offset, kept, frames)
+    batch = crop_resize(joints, starts + offset, kept, frames, corners)
     assert batch.shape == (len(lengths), 3, frames, 3, 2)
     for i in range(len(lengths)):
         first = int(starts[i] + offset[i])
         part = joints[first : first + int(kept[i])]  # (K, M, N, C)
         rows = part.flatten(1).T.unsqueeze(0)  # (1, M N C, K)
-        resized = interpolate(rows, size=frames, mode="linear", align_corners=False)
+        resized = interpolate(rows, size=frames, mode="linear", align_corners=corners)
         expected = resized[0].T.view(frames, *part.shape[1:]).permute(3, 0, 2, 1)
         torch.testing.assert_close(batch[i], expected, rtol=1e-5, atol=1e-5)
 
@@ -202,6 +218,18 @@ def test_velocity():
     for t in range(4):
         torch.testing.assert_close(v[:, :, t], x[:, :, t + 1] - x[:, :, t])
     assert (v[:, :, 4] == 0).all()
+
+
+def test_velocity_padded_elsewhere():
+    x = torch.randn(2, 3, 5, 4, 1)
+    steps = x.diff(dim=2)
+    start, repeat = velocity(x, "start"), velocity(x, "repeat")
+    assert torch.equal(start[:, :, 1:], steps) and (start[:, :, 0] == 0).all()
+    assert torch.equal(repeat, torch.cat([steps, steps[:, :, -1:]], 2))
+    for padding in ("end", "start", "repeat"):  # a clip of one frame does not move
+        assert (velocity(x[:, :, :1], padding) == 0).all()
+    with pytest.raises(ValueError, match="padding 'both' is none of end, start"):
+        velocity(x, "both")
 
 
 def test_tracked():

@@ -119,16 +119,23 @@ def test_runs_are_unique_and_in_order_of_value(root):
     headline = [row.experiment(column, "paper").key for row in chain]
     assert [run.experiment.key for run in runs[:6]] == headline
     keys = list(dict.fromkeys(run.experiment.key for run in runs))
-    rows = len(keys)
-    assert len(runs) == 5 * rows
-    # One seed of every row, five of the headline, three of all, five of all.
+    open_choices = [run for run in runs if run.experiment.protocol == "validation"]
+    own = len({run.experiment.key for run in open_choices})
+    rows = len(keys) - own
+    assert len(runs) == 5 * len(keys) and own == 5 + 16
+    # One seed of every row, five of the headline, one of the book's own rows, three of
+    # all, five of all.
     assert {run.seed for run in runs[:rows]} == {0}
-    assert {run.experiment.key for run in runs[:rows]} == set(keys)
+    assert not {*open_choices} & {*runs[: rows + 24]}
     after = runs[rows : rows + 24]
     assert {run.experiment.key for run in after} == set(headline)
     assert [run.seed for run in after] == sorted([1, 2, 3, 4] * 6)
-    rest = runs[rows + 24 :]
-    assert [run.seed for run in rest] == sorted([1, 2, 3, 4] * (rows - 6))
+    once, rest = runs[rows + 24 :][:own], runs[rows + 24 + own :]
+    assert {run.seed for run in once} == {0} and {*once} <= {*open_choices}
+    three = 2 * (rows - 6) + 2 * own
+    assert len(rest) == 2 * three
+    assert {run.seed for run in rest[:three]} == {1, 2}
+    assert {run.seed for run in rest[three:]} == {3, 4}
 
 
 def test_runs_of_some_tables_and_seeds(root):
@@ -150,7 +157,10 @@ def test_every_fold_is_a_run(root):
 def test_default_data_sets(root, tmp_path):
     assert {r.experiment.dataset for r in runner.runs()} == {"synthetic"}
     prepared = runner.runs(profile="paper", root=root)
-    assert {r.experiment.dataset for r in prepared} == {"nucla"}
+    assert {r.experiment.dataset for r in prepared} == {"nucla", "sbu"}
+    # Of a data set that the paper does not have: only the book's own rows on it.
+    labels = {r.label.partition(" ")[0] for r in prepared if r.experiment.fold}
+    assert labels == {"Other"}
     with pytest.raises(InputError, match="skellib prepare nucla"):
         runner.runs(profile="paper", root=tmp_path)
     with pytest.raises(InputError, match="skellib prepare sbu"):

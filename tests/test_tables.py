@@ -9,7 +9,7 @@ import pytest
 from skellib import tables
 from skellib.config import Experiment
 from skellib.errors import InputError
-from skellib.experiments import TABLES, UCLA, Column
+from skellib.experiments import OWN_TABLES, TABLES, UCLA, Column
 from skellib.figures import dots
 from skellib.records import Epoch, Metrics, RecordStore, RunRecord
 
@@ -384,24 +384,29 @@ def test_coverage(store):
     record(store, FULL, [0.7, 0.7, 0.7])
     counts = tables.coverage(store, "laptop", ["nucla"], seeds=2)
     counts = counts.set_index("table")
-    assert list(counts.index) == ["IV", "V", "VI", "VII", "IX", "X", "Fig. 9", "all"]
-    assert list(counts["experiments"]) == [2, 5, 7, 8, 9, 6, 7, 36]
+    own = ["New people", "Open choices"]
+    paper = ["IV", "V", "VI", "VII", "IX", "X", "Fig. 9"]
+    assert list(counts.index) == [*paper, *own, "all"]
+    assert list(counts["experiments"]) == [2, 5, 7, 8, 9, 6, 7, 5, 16, 36 + 5 + 16]
     assert counts.loc["V", "recorded"] == counts.loc["VI", "recorded"] == 2
     assert counts.loc["V", "missing"] == 2 * 5 - 2
     assert counts.loc["VII", "recorded"] == 0
-    assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 70]
+    assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 2 * 57 - 2]
     other = tables.coverage(store, "paper", ["nucla"], seeds=2)
     assert other["recorded"].sum() == 0
 
 
 def test_coverage_of_every_data_set(store):
     counts = tables.coverage(store, "paper")
-    assert set(counts["dataset"]) == {"ntu", "kinetics", "sysu", "nucla", ""}
+    paper, others = {"ntu", "kinetics", "sysu", "nucla"}, {"utd_mhad", "sbu"}
+    assert set(counts["dataset"]) == paper | others | {""}
+    asked = counts[counts["dataset"].isin(others)]
+    assert set(asked["table"]) == {"Other data"}  # none of the paper's
     notes = dict(zip(counts["dataset"], counts["note"]))
     assert notes["ntu"] == "needs NTU RGB+D data" and notes["nucla"] == ""
     quick = tables.coverage(store, "quick", seeds=1)
     assert set(quick["dataset"]) == {"synthetic", ""}
-    assert list(quick["table"]) == [*TABLES, "all"]
+    assert list(quick["table"]) == [*TABLES, *OWN_TABLES, "all"]
     sbu = tables.coverage(store, "laptop", ["sbu"], seeds=1).set_index("table")
     assert sbu.loc["V", "missing"] == 5 * 5  # rows, folds
 

@@ -15,8 +15,10 @@ from torch.nn.functional import max_pool2d
 
 from skellib.models.blocks import LocalBlock, SLnLBlock
 from skellib.models.frequency import FrequencyAttention
+from skellib.models.initialisation import initialise
+from skellib.models.normalisation import input_normalisation
 from skellib.models.transform import TransformNetwork
-from skellib.preprocessing import velocity
+from skellib.preprocessing import PADDINGS, velocity
 
 FUSIONS = ("position", "velocity", "sum", "concatenation", "multi_task")
 POOLINGS = ("time", "both")
@@ -38,6 +40,7 @@ class Stream(nn.Module):
         joints: int,
         bodies: int,
         frames: int,
+        normalisation: str,
         transform: str,
         coordinate_systems: int,
         new_joints: int,
@@ -58,7 +61,7 @@ class Stream(nn.Module):
         self.combine_bodies = combine_bodies
         self.pool = (2, 1) if pooling == "time" else (2, 2)
         stacked = joints * bodies if combine_bodies == "joints" else joints
-        self.normalise = nn.BatchNorm2d(channels)
+        self.normalise = input_normalisation(normalisation, channels, stacked)
         self.transform = TransformNetwork(
             channels,
             stacked,
@@ -120,6 +123,7 @@ class SLnLRFA(nn.Module):
     Args:
         classes: number of classes.
         channels, joints, bodies, frames: ``d``, ``N``, ``M``, ``T`` of the input.
+        normalisation: of the raw input, see :func:`input_normalisation`.
         transform: see :class:`TransformNetwork`.
         coordinate_systems: ``K``.
         new_joints: ``N'``.
@@ -139,6 +143,8 @@ class SLnLRFA(nn.Module):
         fusion: a row of Table X (Fig. 6): ``"position"`` or ``"velocity"``: one
             stream; ``"sum"``, ``"concatenation"`` of the features; ``"multi_task"``:
             concatenation, and a classifier for each stream beside.
+        velocity_padding: see :func:`skellib.preprocessing.velocity`.
+        initialisation: see :func:`initialise`.
 
     Raises:
         ValueError: for an unknown option, or more SLnL blocks than blocks.
@@ -152,6 +158,7 @@ class SLnLRFA(nn.Module):
         joints: int = 25,
         bodies: int = 1,
         frames: int = 64,
+        normalisation: str = "channels",
         transform: str = "both",
         coordinate_systems: int = 10,
         new_joints: int = 64,
@@ -168,11 +175,14 @@ class SLnLRFA(nn.Module):
         dropout: float = 0.2,
         dropout_at: str = "end",
         fusion: str = "multi_task",
+        velocity_padding: str = "end",
+        initialisation: str = "uniform",
     ) -> None:
         super().__init__()
         _check("fusion", fusion, FUSIONS)
         _check("pooling", pooling, POOLINGS)
         _check("combine_bodies", combine_bodies, BODIES)
+        _check("velocity_padding", velocity_padding, PADDINGS)
         if not 0 <= slnl_blocks <= len(widths):
             raise ValueError(
                 f"slnl_blocks is {slnl_blocks}, but there are {len(widths)} blocks"
@@ -180,7 +190,7 @@ class SLnLRFA(nn.Module):
         if isinstance(kernels, int):
             kernels = (kernels,) * len(widths)
         names = (fusion,) if fusion in ("position", "velocity") else FUSIONS[:2]
-        self.fusion = fusion
+        self.fusion, self.velocity_padding = fusion, velocity_padding
         self.streams = nn.ModuleDict()
         for name in names:
             self.streams[name] = Stream(
@@ -188,6 +198,7 @@ class SLnLRFA(nn.Module):
                 joints=joints,
                 bodies=bodies,
                 frames=frames,
+                normalisation=normalisation,
                 transform=transform,
                 coordinate_systems=coordinate_systems,
                 new_joints=new_joints,
@@ -210,6 +221,7 @@ class SLnLRFA(nn.Module):
         if fusion == "multi_task":
             self.classifiers["position"] = nn.Linear(width, classes)
             self.classifiers["velocity"] = nn.Linear(width, classes)
+        initialise(self, initialisation)
 
     def stream_inputs(self, x: Tensor) -> dict[str, Tensor]:
         """The input of each stream: the positions ``x``, or their velocity."""
@@ -217,7 +229,7 @@ class SLnLRFA(nn.Module):
         if "position" in self.streams:
             inputs["position"] = x
         if "velocity" in self.streams:
-            inputs["velocity"] = velocity(x)
+            inputs["velocity"] = velocity(x, self.velocity_padding)
         return inputs
 
     def features(self, x: Tensor) -> dict[str, Tensor]:

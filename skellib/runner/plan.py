@@ -14,10 +14,13 @@ from skellib.experiments import (
     BASELINE_1,
     BASELINE_2,
     BASELINE_3,
+    OWN_TABLES,
     SLNL_RFA,
     SLNL_RFA_ML,
     TABLES,
+    Column,
     Row,
+    Table,
 )
 from skellib.provenance import project_root
 from skellib.records import RecordStore, RunRecord
@@ -28,6 +31,12 @@ from skellib.tables import experiments as experiments_of
 HEADLINE = (BASELINE_0, BASELINE_1, BASELINE_2, BASELINE_3, SLNL_RFA, SLNL_RFA_ML)
 PAPERS = tuple(
     dict.fromkeys(column.dataset for t in TABLES.values() for column in t.columns)
+)
+OTHERS = tuple(
+    column.dataset
+    for table in OWN_TABLES.values()
+    for column in table.columns
+    if column.dataset not in PAPERS
 )
 SEEDS = {"quick": 1, "laptop": 5, "paper": 5}
 """How many seeds of each row a profile takes in the end."""
@@ -71,13 +80,15 @@ def runs(
     """The runs that tables ask for, each once, most valuable first.
 
     First one seed of each headline row, from the baseline to the final model; then one
-    of every row; then the headline rows up to five seeds, all rows up to three, and
-    all rows. Every fold of a protocol that has several is a run.
+    of every row; then the headline rows up to five seeds, one seed of the rows of this
+    book's own tables, all rows up to three seeds, and all rows. Every fold of a
+    protocol that has several is a run.
 
     Args:
-        tables: their numbers, such as ``["V", "Fig. 9"]``; all unless given.
+        tables: their numbers, such as ``["V", "Fig. 9"]``. Unless given, all of the
+            paper's, and the book's own on the data sets that these are about.
         datasets: names. Unless given, ``quick`` takes the synthetic one, the other
-            profiles those of the paper's that have been prepared.
+            profiles those of the tables that have been prepared.
         profile: ``"quick"``, ``"laptop"`` or ``"paper"``.
         seeds: how many, from 0; unless given one for ``quick``, else five.
         root: folder of packed data sets, as in :func:`skellib.data.load`.
@@ -88,15 +99,17 @@ def runs(
     if profile not in SEEDS:
         raise InputError(f"profile {profile!r} is none of {', '.join(SEEDS)}")
     chosen = [named(name) for name in tables or TABLES]
+    extra = [] if tables else list(OWN_TABLES.values())
     rows: dict[str, Run] = {}
+    own: dict[str, Run] = {}
     headline: dict[str, Run] = {}
     for dataset in _datasets(datasets, profile, root):
-        found = [(t, c) for t in chosen for c in columns(t, dataset)]
-        for table, column in found:
-            for row in (row for row in table.rows if row.ours):
-                for experiment in experiments_of(row, column, profile):
-                    run = Run(experiment, 0, f"{table.number} {row.label}")
-                    rows.setdefault(experiment.key, run)
+        paper = datasets or tables or dataset not in OTHERS  # its tables are asked for
+        found = [(t, c) for t in chosen for c in columns(t, dataset) if paper]
+        rows |= _first_runs(found, profile)
+        own |= _first_runs(
+            [(t, c) for t in extra for c in t.columns if c.dataset == dataset], profile
+        )
         for _, column in found:
             for changes in HEADLINE:
                 row = Row("", {}, changes)
@@ -104,7 +117,10 @@ def runs(
                     if experiment.key in rows:
                         headline[experiment.key] = rows[experiment.key]
     most = SEEDS[profile] if seeds is None else seeds
-    phases = ((headline, 1), (rows, 1), (headline, 5), (rows, 3), (rows, most))
+    phases = (
+        *((headline, 1), (rows, 1), (headline, 5), (own, 1)),
+        *((rows, 3), (own, 3), (rows, most), (own, most)),
+    )
     plan = (
         replace(run, seed=seed)
         for part, count in phases
@@ -112,6 +128,19 @@ def runs(
         for run in part.values()
     )
     return list(dict.fromkeys(plan))
+
+
+def _first_runs(
+    columns: Iterable[tuple[Table, Column]], profile: str
+) -> dict[str, Run]:
+    """Seed 0 of each experiment of some columns, by key; named by its first row."""
+    found: dict[str, Run] = {}
+    for table, column in columns:
+        for row in (row for row in table.rows if row.ours):
+            for experiment in experiments_of(row, column, profile):
+                run = Run(experiment, 0, f"{table.number} {row.label}")
+                found.setdefault(experiment.key, run)
+    return found
 
 
 def _datasets(
@@ -124,7 +153,8 @@ def _datasets(
         return names
     if profile == "quick":
         return ("synthetic",)
-    here = [n for n in PAPERS if n in READERS and packed_path(n, root).is_file()]
+    known = (name for name in (*PAPERS, *OTHERS) if name in READERS)
+    here = [name for name in known if packed_path(name, root).is_file()]
     if not here:
         open_dataset("nucla", root)  # says how to make it
     return here
