@@ -38,7 +38,7 @@ def _operations(module: nn.Module, output: Tensor) -> int:
         k_h, k_w = module.kernel_size
         inputs = module.in_channels // module.groups * k_h * k_w
         return output.numel() * (inputs + (module.bias is not None))
-    if isinstance(module, nn.BatchNorm2d):
+    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
         return 4 * output.numel()
     if isinstance(module, nn.Linear):
         return output.numel() * (2 * module.in_features - 1)

@@ -409,11 +409,10 @@ def comparisons(
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set(xlabel=label)
     ax.tick_params(axis="y", length=0)
-    handles = [
-        ax.plot([], [], "o", color=PALETTE["accent"], ms=5, label="measured")[0],
-        ax.plot([], [], "D", mfc="w", mec=PALETTE["right"], ms=4.5, label="paper")[0],
-    ]  # fmt: skip
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    if any(each.get("paper") is not None for group in rows.values() for each in group):
+        ax.plot([], [], "o", color=PALETTE["accent"], ms=5, label="measured")
+        ax.plot([], [], "D", mfc="w", mec=PALETTE["right"], ms=4.5, label="paper")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     if title:
         ax.set_title(title)
     return figure

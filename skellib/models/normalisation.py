@@ -25,7 +25,7 @@ class JointNormalisation(nn.BatchNorm1d):
 
 
 def input_normalisation(kind: str, channels: int, joints: int) -> nn.Module:
-    """The first layer of a stream (IV-A says only that the data are normalised).
+    """The first layer of a stream: "to normalize the scale" (IV-A), not of what.
 
     Args:
         kind: ``"channels"``: batch normalisation of each coordinate over all joints;
