@@ -37,6 +37,7 @@ from skellib.losses import objective
 from skellib.models import SLnLRFA
 from skellib.provenance import project_root, stamp
 from skellib.records import Epoch, Metrics, RecordStore, RunRecord
+from skellib.steps import CapturedStep, Step
 
 
 class TrainingError(RuntimeError):
@@ -52,8 +53,9 @@ class Execution:
         devices, nodes: processes that share one run (Fabric's DDP).
         precision: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"`` (Fabric's names).
         compile: ``torch.compile`` the network.
-        graphs: compile it and launch each step as captured CUDA graphs, which pays
-            where small batches wait for launches; plain compilation on a processor.
+        graphs: launch each step's forward and backward pass as one captured CUDA
+            graph, which pays where small batches wait for launches; without effect on
+            a processor, and where several devices share a run.
         checkpoint_every: epochs between checkpoints.
         evaluate_every: epochs between looks at the test clips, for the history only.
         threads: processor threads; 0 leaves PyTorch's choice.
@@ -222,23 +224,20 @@ class Checkpoint:
 
 def _train_epoch(
     fabric: Fabric,
-    model: torch.nn.Module,
+    step: Step,
     optimizer: torch.optim.Optimizer,
     batches: Iterator[tuple[Tensor, Tensor]],
-    loss_settings: dict[str, Any],
 ) -> tuple[float, float]:
     """One pass over the training clips; the mean loss and accuracy while it went on."""
-    model.train()
+    step.model.train()
     totals = torch.zeros(3, dtype=torch.float64, device=fabric.device)
     for x, y in batches:
-        logits = model(x)
-        loss = objective(logits, y, **loss_settings)
         optimizer.zero_grad(set_to_none=True)
-        fabric.backward(loss)
+        loss, logits = step(x, y)
         optimizer.step()
         # Kept on the device: reading a number here would make every step wait.
-        right = (logits["fused"].argmax(1) == y).sum()
-        totals += torch.stack([loss.detach() * len(y), right, right.new_tensor(len(y))])
+        right = (logits.argmax(1) == y).sum()
+        totals += torch.stack([loss * len(y), right, torch.full_like(right, len(y))])
     summed = fabric.all_reduce(totals, reduce_op="sum")
     assert isinstance(summed, Tensor)
     loss_sum, right, clips = summed.tolist()
@@ -338,11 +337,13 @@ class _Run:
             weight_decay=settings.weight_decay,
             fused=device.type in ("cpu", "cuda"),
         )
-        if execution.compile or execution.graphs:
-            mode = "reduce-overhead" if execution.graphs else "default"
+        if execution.compile:
             # The last batch is smaller: two static shapes, not one dynamic one.
-            self.module.compile(mode=mode, dynamic=False)
+            self.module.compile(dynamic=False)
         self.model, self.optimizer = self.fabric.setup(self.module, optimizer)
+        captured = device.type == "cuda" and self.fabric.world_size == 1
+        kind = CapturedStep if execution.graphs and captured else Step
+        self.step = kind(self.fabric, self.model, experiment.loss.model_dump())
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(
             optimizer, settings.decay
         )
@@ -396,13 +397,7 @@ class _Run:
             rank=self.fabric.global_rank,
             world=self.fabric.world_size,
         )
-        loss, top1 = _train_epoch(
-            self.fabric,
-            self.model,
-            self.optimizer,
-            batches,
-            self.experiment.loss.model_dump(),
-        )
+        loss, top1 = _train_epoch(self.fabric, self.step, self.optimizer, batches)
         if not math.isfinite(loss):
             raise TrainingError(
                 f"{self.experiment.key} seed {self.seed}: the loss of epoch "

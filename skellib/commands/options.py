@@ -57,7 +57,7 @@ CompileOption = Annotated[
     bool, typer.Option("--compile", help="torch.compile the network.")
 ]
 GraphsOption = Annotated[
-    bool, typer.Option("--graphs", help="Compile, and capture steps as CUDA graphs.")
+    bool, typer.Option("--graphs", help="Capture each step as one CUDA graph.")
 ]
 ThreadsOption = Annotated[
     int, typer.Option(help="Processor threads; 0: PyTorch's choice.", min=0)
