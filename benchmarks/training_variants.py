@@ -33,6 +33,11 @@ VARIANTS = {
     "captured": {"graphs": True},
     "bf16 compiled": {"precision": "bf16-mixed", "compile": True},
     "bf16 captured": {"precision": "bf16-mixed", "graphs": True},
+    "bf16 captured, channels first": {
+        "precision": "bf16-mixed",
+        "graphs": True,
+        "channels_last": False,
+    },
 }
 RESULTS = Path(__file__).parent / "results" / "training_variants.json"
 
@@ -101,7 +106,7 @@ def main() -> None:
                 )
             except Exception as error:  # one variant may lack what it needs here
                 found[label] = {"failed": str(error).splitlines()[0][:200]}
-            print(f"{label:26} {found[label]}", flush=True)
+            print(f"{label:42} {found[label]}", flush=True)
             options.out.parent.mkdir(parents=True, exist_ok=True)
             report = {
                 "dataset": options.dataset,

@@ -56,6 +56,9 @@ class Execution:
         graphs: launch each step's forward and backward pass as one captured CUDA
             graph, which pays where small batches wait for launches; without effect on
             a processor, and where several devices share a run.
+        channels_last: keep images as (B, T, N, C) in memory: what convolutions in half
+            precision, those of a processor and the attention products read fastest.
+            By default there, and not in single precision on a GPU.
         checkpoint_every: epochs between checkpoints.
         evaluate_every: epochs between looks at the test clips, for the history only.
         threads: processor threads; 0 leaves PyTorch's choice.
@@ -67,6 +70,7 @@ class Execution:
     precision: str = "32-true"
     compile: bool = False
     graphs: bool = False
+    channels_last: bool | None = None
     checkpoint_every: int = 1
     evaluate_every: int = 5
     threads: int = 0
@@ -88,6 +92,13 @@ class Execution:
             raise InputError(f"execution: {str(error).splitlines()[0]}") from None
         fabric.launch()
         return fabric
+
+    def memory_format(self, device: torch.device) -> torch.memory_format:
+        """How images lie in memory on a device."""
+        last = self.channels_last
+        if last is None:
+            last = device.type == "cpu" or self.precision != "32-true"
+        return torch.channels_last if last else torch.contiguous_format
 
 
 @dataclass
@@ -158,17 +169,20 @@ def find_weights(experiment: Experiment, seed: int) -> Path | None:
 
 @contextmanager
 def _own_randomness(seed: int, threads: int) -> Iterator[None]:
-    """Seed PyTorch for a run, and leave the caller's generators as they were."""
-    before = torch.get_num_threads()
+    """Seed and set up PyTorch for a run; leave it to the caller as it was."""
+    before = torch.get_num_threads(), torch.backends.cudnn.benchmark
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         if threads:
             torch.set_num_threads(threads)
+        # Batches have few shapes: a GPU may time its convolutions once for each.
+        torch.backends.cudnn.benchmark = True
         try:
             yield
         finally:
-            torch.set_num_threads(before)
+            torch.set_num_threads(before[0])
+            torch.backends.cudnn.benchmark = before[1]
 
 
 class Checkpoint:
@@ -329,8 +343,7 @@ class _Run:
             torch.cuda.reset_peak_memory_stats(device)
         settings = experiment.training
         self.module = build_model(experiment, train_set)
-        if device.type == "cpu":  # convolutions of few channels are faster so
-            self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module.to(memory_format=execution.memory_format(device))  # type: ignore[call-overload]
         optimizer = torch.optim.Adam(
             self.module.parameters(),
             lr=settings.learning_rate,
