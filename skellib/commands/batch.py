@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from skellib.commands.options import (
+    TABLE_NAMES,
     AcceleratorOption,
     CheckpointsOption,
     CompileOption,
@@ -185,7 +186,7 @@ def status(
     ] = None,
     datasets: Annotated[
         list[str] | None,
-        typer.Option(help="The paper's unless given. Repeatable."),
+        typer.Option(help="Those of the tables unless given. Repeatable."),
     ] = None,
     seeds: Annotated[
         int, typer.Option(help="Runs that each row should have.", min=1)
@@ -221,7 +222,7 @@ def status(
 
 
 def table(
-    number: Annotated[str, typer.Argument(help="I to XI, or fig9.")],
+    number: Annotated[str, typer.Argument(help=f"{TABLE_NAMES}.")],
     profile: Annotated[
         str | None,
         typer.Option(help="quick, laptop or paper; the last two unless given."),

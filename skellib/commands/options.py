@@ -13,6 +13,8 @@ from skellib.errors import InputError
 if TYPE_CHECKING:
     from skellib.records import Metrics, RecordStore
 
+TABLE_NAMES = 'I to XI, fig9, "other data", "new people", "open choices"'
+
 DatasetOption = Annotated[
     str, typer.Option(help="synthetic, or one that was prepared.")
 ]
@@ -39,13 +41,13 @@ ProfileOption = Annotated[str, typer.Option(help="quick, laptop or paper.")]
 DatasetsOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Unless given: synthetic in quick, else the paper's that were prepared. "
-        "Repeatable."
+        help="Unless given: synthetic in quick, else those of the tables that were "
+        "prepared. Repeatable."
     ),
 ]
 TablesOption = Annotated[
     list[str] | None,
-    typer.Option(help="Runs of these tables: I to XI, or fig9. Repeatable."),
+    typer.Option(help=f"Runs of these tables: {TABLE_NAMES}. Repeatable."),
 ]
 SeedsOption = Annotated[
     int | None,
