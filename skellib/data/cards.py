@@ -112,8 +112,8 @@ FACTS: dict[str, Facts] = {
             ("same-subject, 30 folds", "240 / 240"),
         ),
         quirks=(
-            "The authors' 30 random halves are not published; ours are drawn from a "
-            "seed.",
+            "We know of no published list of the 30 random halves; ours are drawn from "
+            "a seed.",
         ),
         prepare="prepare sysu --source path/to/SYSU3DAction",
     ),

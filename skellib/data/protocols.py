@@ -28,7 +28,7 @@ SBU_FOLDS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((4, 2), (4, 3), (4, 6), (6, 2), (6, 3)),
 )
 
-# The 30 random halves of SYSU are not published; these are drawn from a seed of ours.
+# We know of no published list of SYSU's 30 random halves; these are drawn from a seed.
 SYSU_FOLDS = 30
 SYSU_SEED = 2019
 
