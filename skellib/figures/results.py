@@ -32,6 +32,8 @@ QUANTITIES = {
     "accuracy": ("accuracy", "top1"),
     "learning rate": ("learning_rate",),
 }
+LEAST_SPAN = 4.0
+"""Percentage points that an axis of accuracies shows at least."""
 
 
 @styled
@@ -309,20 +311,19 @@ def mutual_weight(
         )
     figure, ax = canvas(ax, (5.4, 3.2))
     at = np.arange(len(lambdas))
-    ax.fill_between(
-        at,
-        *interval.T,
-        color=PALETTE["accent"],
-        alpha=0.18,
-        lw=0,
-        label="95 % interval",
-    )
-    ax.plot(at, mean, "o-", color=PALETTE["accent"], label="measured, mean")
+    if np.isfinite(mean).any():
+        ax.vlines(  # a band would leave out a point whose neighbours have no interval
+            at, *interval.T, PALETTE["accent"], alpha=0.3, lw=4, label="95 % interval"
+        )
+        ax.plot(at, mean, "o-", color=PALETTE["accent"], label="measured, mean")
     if paper is not None:
         ax.plot(
             at, array(paper, 1, "paper"), "D--", color=PALETTE["right"], mfc="white",
             mew=1.6, lw=1.4, label="paper",
         )  # fmt: skip
+    low, high = ax.get_ylim()
+    spare = max(0.0, LEAST_SPAN - (high - low)) / 2  # no drama in tenths of a point
+    ax.set(xlim=(-0.3, len(at) - 0.7), ylim=(low - spare, high + spare))
     ax.set_xticks(at, [f"{value:g}" for value in lambdas])
     ax.set(xlabel=r"weight of the mutual loss, $\lambda$", ylabel="accuracy (%)")
     ax.grid(True)
