@@ -312,9 +312,13 @@ def mutual_weight(
     figure, ax = canvas(ax, (5.4, 3.2))
     at = np.arange(len(lambdas))
     if np.isfinite(mean).any():
-        ax.vlines(  # a band would leave out a point whose neighbours have no interval
-            at, *interval.T, PALETTE["accent"], alpha=0.3, lw=4, label="95 % interval"
-        )
+        # A band would leave out a point whose neighbours have no interval.
+        ends = {
+            "ymin": interval[:, 0],
+            "ymax": interval[:, 1],
+            "label": "95 % interval",
+        }
+        ax.vlines(at, color=PALETTE["accent"], alpha=0.3, lw=4, **ends)
         ax.plot(at, mean, "o-", color=PALETTE["accent"], label="measured, mean")
     if paper is not None:
         ax.plot(
