@@ -51,6 +51,7 @@ class Difference:
         low, high: 95 % Student interval of the mean difference; none where n is 1.
         p: two-sided; chance of a mean at least as far from 0 if every difference were
             as likely to have the other sign. None where n is 1.
+        sd: standard deviation of a difference (n - 1); none where n is 1.
     """
 
     n: int
@@ -58,6 +59,7 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
+    sd: float | None = None
 
 
 def _finite(values: Sequence[float], name: str) -> np.ndarray:
@@ -107,7 +109,45 @@ def paired(values: Sequence[float], baseline_values: Sequence[float]) -> Differe
     p = _sign_flips(difference) if 1 < len(x) <= EXACT else None
     if len(x) > EXACT and difference.std() > NO_SPREAD:
         p = float(stats.ttest_rel(x, y).pvalue)
-    return Difference(summary.n, summary.mean, summary.low, summary.high, p)
+    return Difference(summary.n, summary.mean, summary.low, summary.high, p, summary.sd)
+
+
+def pairs_needed(sd: float, difference: float, power: float = 0.8) -> int:
+    """How many pairs show a true difference, in this share of such experiments.
+
+    The least n of which the 95 % Student interval leaves out zero with probability
+    ``power``, by the noncentral t distribution (J. Cohen, 1988, chapter 2).
+
+    Args:
+        sd: standard deviation of a paired difference.
+        difference: the true mean difference, in the same unit.
+        power: the probability of seeing it, above 0.05 and below 1.
+
+    Raises:
+        InputError: if one of them is not in its range.
+    """
+    if not (sd >= 0 and difference != 0 and 1 - CONFIDENCE < power < 1):
+        raise InputError(
+            f"pairs_needed: sd {sd}, difference {difference} and power {power}; sd is "
+            "0 or more, the difference is not 0, and power in (0.05, 1)"
+        )
+
+    def seen(n: int) -> float:
+        critical = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
+        shift = abs(difference) / max(sd, NO_SPREAD) * n**0.5
+        return float(
+            stats.nct.sf(critical, n - 1, shift)
+            + stats.nct.cdf(-critical, n - 1, shift)
+        )
+
+    high = 2
+    while seen(high) < power:
+        high *= 2
+    low = high // 2
+    while high - low > 1:  # below low it is not seen often enough, at high it is
+        middle = (low + high) // 2
+        low, high = (low, middle) if seen(middle) >= power else (middle, high)
+    return high
 
 
 def _sign_flips(difference: np.ndarray) -> float:

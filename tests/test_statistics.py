@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from skellib.errors import InputError
-from skellib.statistics import Difference, Summary, paired, summarise, verdict
+from skellib.statistics import (
+    Difference,
+    Summary,
+    paired,
+    pairs_needed,
+    summarise,
+    verdict,
+)
 
 # Student's t, 97.5 %, from printed tables, by degrees of freedom.
 QUANTILE = {1: 12.706, 2: 4.303, 4: 2.776, 9: 2.262, 29: 2.045}
@@ -142,6 +149,41 @@ def test_bad_input(call, message):
     with pytest.raises(InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_the_spread_of_a_difference():
+    assert paired([72.0, 75.0, 74.0], [70.0, 70.0, 70.0]).sd == pytest.approx(
+        1.5275, 1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("effect", "power", "n"),
+    # Printed in power tables of the paired t test, two-sided at 5 %.
+    [(0.2, 0.8, 199), (0.5, 0.8, 34), (0.8, 0.8, 15), (0.5, 0.9, 44), (1.0, 0.8, 10)],
+)
+def test_pairs_needed_of_printed_tables(effect, power, n):
+    assert pairs_needed(1.0, effect, power) == n
+    assert pairs_needed(5.0, -5 * effect, power) == n  # the unit and sign do not matter
+
+
+def test_pairs_needed_by_simulation():
+    n = pairs_needed(3.0, 2.0)
+    generator = np.random.default_rng(0)
+
+    def seen(pairs):
+        d = generator.normal(2.0, 3.0, size=(20000, pairs))
+        half = stats.t.ppf(0.975, pairs - 1) * d.std(1, ddof=1) / pairs**0.5
+        return (abs(d.mean(1)) > half).mean()
+
+    assert seen(n) > 0.79 and seen(n - 1) < 0.81
+
+
+def test_pairs_needed_of_nothing():
+    assert pairs_needed(0.0, 0.1) == 2
+    for given_ in ((1.0, 0.0), (-1.0, 1.0), (math.nan, 1.0), (1.0, 1.0, 1.0)):
+        with pytest.raises(InputError, match="pairs_needed: sd"):
+            pairs_needed(*given_)
 
 
 CLEAR = Difference(3, 1.0, 0.4, 1.6, 0.25)
