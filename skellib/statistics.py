@@ -150,6 +150,42 @@ def pairs_needed(sd: float, difference: float, power: float = 0.8) -> int:
     return high
 
 
+@dataclass(frozen=True)
+class Shares:
+    """What the spread of a table of rows and seeds consists of; the parts sum to 1.
+
+    Attributes:
+        rows: between the means of the rows.
+        seeds: between the means of the seeds.
+        rest: neither: what a seed does to one row and not to the others.
+    """
+
+    rows: float
+    seeds: float
+    rest: float
+
+
+def shares(values: Sequence[Sequence[float]]) -> Shares:
+    """Split the sum of squares of a table (two-way analysis of variance, one a cell).
+
+    Args:
+        values: one sequence a row, one value a seed, the same seeds in each.
+
+    Raises:
+        InputError: if there are not two rows and two seeds, or nothing differs.
+    """
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
+        raise InputError("shares: expected numbers for two or more rows and seeds")
+    mean = table.mean()
+    total = ((table - mean) ** 2).sum()
+    if total <= NO_SPREAD:
+        raise InputError("shares: all values are the same")
+    rows = table.shape[1] * ((table.mean(1) - mean) ** 2).sum() / total
+    seeds = table.shape[0] * ((table.mean(0) - mean) ** 2).sum() / total
+    return Shares(float(rows), float(seeds), float(1 - rows - seeds))
+
+
 def _sign_flips(difference: np.ndarray) -> float:
     """Two-sided p value of the mean among those of all 2^n choices of signs."""
     test = stats.permutation_test(

@@ -481,6 +481,31 @@ def shown(
     return pd.DataFrame(parts, index=labels)
 
 
+def by_seed(
+    table: Table,
+    column: Column | str,
+    store: RecordStore,
+    profile: str,
+    clean: bool = False,
+) -> pd.DataFrame:
+    """A column's single runs: a line for each row of ours, a column for each seed.
+
+    Arguments are those of :func:`column_cells`. In per cent, NaN where not run; where
+    a protocol has several folds, the mean over those that a seed has.
+    """
+    column = _column(table, column)
+    found: dict[str, dict[int, float]] = {}
+    for row in (row for row in table.rows if row.ours):
+        tried = experiments(row, column, profile)
+        scores = defaultdict(list)
+        for (_, seed), score in _runs(
+            tried, store, column.measure, clean, None
+        ).items():
+            scores[seed].append(score)
+        found[row.label] = {s: sum(v) / len(v) for s, v in sorted(scores.items())}
+    return pd.DataFrame(found).T.sort_index(axis=1).rename_axis(columns="seed")
+
+
 def html(strings: pd.DataFrame) -> str:
     """What :func:`shown` made, as an HTML table; no cell is cut short.
 

@@ -8,6 +8,7 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.collections import LineCollection, PathCollection
@@ -499,6 +500,16 @@ def test_embedding_writes_each_class_at_its_centre():
         figures.embedding(points, [0, 1])
 
 
+def test_by_seed_has_a_line_for_each_seed_and_a_place_for_each_row():
+    runs = pd.DataFrame({0: [70.0, 71.0], 2: [64.0, np.nan]}, index=["CE", "FL"])
+    ax = figures.by_seed(runs).axes[0]
+    assert [line.get_label() for line in ax.lines] == ["seed 0", "seed 2"]
+    assert ax.lines[0].get_ydata().tolist() == [70, 71]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["CE", "FL"]
+    with pytest.raises(InputError, match="no run"):
+        figures.by_seed(pd.DataFrame({0: [np.nan]}, index=["CE"]))
+
+
 def test_mutual_weight_spaces_its_values_evenly():
     figure = figures.mutual_weight(
         [0, 0.1, 1], [90, 92, 89.0], [[89, 91], [91, 93], [88, 90.0]], [90, 93, 88]
@@ -604,6 +615,7 @@ def _every_figure():
     yield figures.confusion(np.eye(3), ["a", "b", "c"], title="right")
     yield figures.dots([{"label": "A", "mean": 1.0}], title="a table")
     yield figures.embedding(np.random.default_rng(0).normal(size=(9, 2)), np.arange(9))
+    yield figures.by_seed(pd.DataFrame({0: [70.0, 71.0]}, index=["CE", "FL"]))
     yield figures.mutual_weight([0, 1], [1, 2], [[0, 2], [1, 3]])
     yield figures.network_diagram(STAGES)
     yield figures.fusion_diagrams()

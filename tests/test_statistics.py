@@ -17,6 +17,7 @@ from skellib.statistics import (
     Summary,
     paired,
     pairs_needed,
+    shares,
     summarise,
     verdict,
 )
@@ -184,6 +185,37 @@ def test_pairs_needed_of_nothing():
     for given_ in ((1.0, 0.0), (-1.0, 1.0), (math.nan, 1.0), (1.0, 1.0, 1.0)):
         with pytest.raises(InputError, match="pairs_needed: sd"):
             pairs_needed(*given_)
+
+
+def test_shares_of_an_additive_table():
+    row, seed = np.array([0.0, 1.0, 5.0]), np.array([70.0, 74.0])
+    found = shares(row[:, None] + seed)
+    total = 2 * row.var() * 3 + 3 * seed.var() * 2
+    assert found.rows == pytest.approx(2 * row.var() * 3 / total)
+    assert found.seeds == pytest.approx(3 * seed.var() * 2 / total)
+    assert found.rest == pytest.approx(0, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    table=st.integers(2, 5).flatmap(
+        lambda n: st.lists(
+            st.lists(values, min_size=n, max_size=n), min_size=2, max_size=6
+        )
+    )
+)
+def test_shares_are_parts_of_a_whole_whichever_way_the_table_is_read(table):
+    assume(np.var(table) > 1e-3)
+    found, turned = shares(table), shares(list(zip(*table)))
+    assert found.rows + found.seeds + found.rest == pytest.approx(1)
+    assert min(found.rows, found.seeds, found.rest) > -1e-9
+    assert found.rows == pytest.approx(turned.seeds)
+
+
+def test_shares_of_too_little():
+    for table in ([[1.0, 2.0]], [[1.0], [2.0]], [[1.0, 1.0], [1.0, 1.0]]):
+        with pytest.raises(InputError, match="shares"):
+            shares(table)
 
 
 CLEAR = Difference(3, 1.0, 0.4, 1.6, 0.25)

@@ -380,6 +380,19 @@ def test_marks_of_quick_runs_leave_the_papers_numbers_out(store):
     assert {row["paper"] for row in rows} == {None}
 
 
+def test_single_runs_by_seed(store):
+    record(store, BASE, [0.5, 0.6])
+    record(store, FULL, [0.7])
+    runs = tables.by_seed(V, UCLA, store, "laptop")
+    assert list(runs.index) == [row.label for row in V.rows]
+    assert list(runs.columns) == [0, 1] and runs.columns.name == "seed"
+    assert runs.loc[BASE].tolist() == pytest.approx([50, 60])
+    assert runs.loc[FULL, 0] == pytest.approx(70) and runs.loc[FULL].isna()[1]
+    assert tables.by_seed(V, UCLA, store, "paper").empty
+    four = tables.by_seed(TABLES["IV"], UCLA, store, "laptop")
+    assert list(four.index) == ["SLnL-rFA", "SLnL-rFA+ML"]  # other people's left out
+
+
 def test_coverage(store):
     record(store, FULL, [0.7, 0.7, 0.7])
     counts = tables.coverage(store, "laptop", ["nucla"], seeds=2)

@@ -17,6 +17,7 @@ from skellib.figures.diagrams import (
 from skellib.figures.maps import affinity, frequency_map, frequency_maps, masks, matrix
 from skellib.figures.player import player, players
 from skellib.figures.results import (
+    by_seed,
     changes,
     comparisons,
     confusion,
@@ -48,6 +49,7 @@ __all__ = [
     "affinity",
     "attention_diagram",
     "block_diagram",
+    "by_seed",
     "canvas",
     "changes",
     "comparisons",

@@ -235,6 +235,41 @@ def dots(
 
 
 @styled
+def by_seed(runs: Any, title: str | None = None, label: str = "accuracy (%)") -> Figure:
+    """The single runs of a table: a line for each seed, a place for each row.
+
+    Parallel lines: what a row changes, it changes for every seed. Crossing ones: it
+    depends on the draw.
+
+    Args:
+        runs: data frame, a line for each row and a column for each seed
+            (:func:`skellib.tables.by_seed`); NaN where not run.
+        title: a title.
+        label: the vertical axis.
+
+    Raises:
+        InputError: there is no run.
+    """
+    values = array(runs, 2, "by_seed")
+    if not np.isfinite(values).any():
+        raise InputError("by_seed: there is no run")
+    figure, ax = canvas(None, (WIDTH, 3.4))
+    at = np.arange(len(values))
+    for i, seed in enumerate(runs.columns):
+        ax.plot(
+            at, values[:, i], marker="o", ms=5, lw=1.4, ls=DASHES[i % 6],
+            color=CATEGORICAL[i % 12], label=f"seed {seed}",
+        )  # fmt: skip
+    ax.set_xticks(at, list(runs.index), rotation=25, ha="right")
+    ax.set(xlim=(-0.4, len(at) - 0.6), ylabel=label)
+    ax.grid(True)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(runs.columns))
+    if title:
+        ax.set_title(title, pad=26, loc="left")
+    return figure
+
+
+@styled
 def embedding(
     points: Any,
     labels: Any,
