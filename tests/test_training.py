@@ -245,3 +245,34 @@ def test_progress_is_a_line_every_few_epochs(experiment, data, tmp_path, capfd):
     lines = capfd.readouterr().out.splitlines()
     assert len([line for line in lines if line.startswith("epoch")]) == 4
     assert "epoch   4/4" in lines[-1] and "test" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("device", "options", "last"),
+    [
+        ("cpu", {}, True),
+        ("cuda", {}, False),
+        ("cuda", {"precision": "bf16-mixed"}, True),
+        ("cuda", {"channels_last": True}, True),
+        ("cpu", {"channels_last": False}, False),
+    ],
+)
+def test_how_images_lie_in_memory(device, options, last):
+    layout = Execution(**options).memory_format(torch.device(device))
+    assert layout == (torch.channels_last if last else torch.contiguous_format)
+
+
+def test_training_leaves_pytorch_as_it_was(data, tmp_path):
+    before = torch.get_num_threads(), torch.backends.cudnn.benchmark
+    state = torch.get_rng_state()
+    train(
+        final_model("synthetic", "quick").replace(**{"training.epochs": 1}),
+        0,
+        *data,
+        store=RecordStore(tmp_path),
+        checkpoints=tmp_path,
+        execution=Execution(accelerator="cpu", threads=2),
+        progress=False,
+    )
+    assert (torch.get_num_threads(), torch.backends.cudnn.benchmark) == before
+    assert torch.equal(torch.get_rng_state(), state)
