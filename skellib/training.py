@@ -375,6 +375,7 @@ class _Run:
             torch.manual_seed(seed + 7919 * self.fabric.global_rank + self.state.epoch)
         self.crop = crop_of(experiment)
         self.before = self.state.seconds
+        self.answers: Tensor | None = None  # logits of the test clips, when last asked
 
     def seconds(self) -> float:
         return self.before + time.perf_counter() - self.began
@@ -419,8 +420,8 @@ class _Run:
         self.schedule.step()
         test_top1: float | None = None
         if last or (epoch + 1) % self.execution.evaluate_every == 0:
-            logits = predict(self.model, self.test_clips, self.crop)["fused"]
-            right = logits.argmax(1) == self.test_clips.label
+            self.answers = predict(self.model, self.test_clips, self.crop)["fused"]
+            right = self.answers.argmax(1) == self.test_clips.label
             test_top1 = right.double().mean().item()
         note = Epoch(
             epoch=epoch + 1,
@@ -440,7 +441,9 @@ class _Run:
 
     def record(self) -> RunRecord:
         """Evaluate the network as it is after the last epoch."""
-        logits = predict(self.model, self.test_clips, self.crop)["fused"]
+        logits = self.answers
+        if logits is None:  # killed after its last epoch, and resumed
+            logits = predict(self.model, self.test_clips, self.crop)["fused"]
         test, untainted = assess(self.experiment, logits, self.train_set, self.test_set)
         device = self.fabric.device
         return RunRecord(
