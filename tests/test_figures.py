@@ -510,6 +510,22 @@ def test_by_seed_has_a_line_for_each_seed_and_a_place_for_each_row():
         figures.by_seed(pd.DataFrame({0: [np.nan]}, index=["CE"]))
 
 
+def test_comparisons_are_scaled_by_their_dots_and_not_by_a_hopeless_interval():
+    wide = {"mean": 7.0, "low": -48.0, "high": 62.0, "paper": 0.8}
+    close = {"mean": -2.0, "low": -4.0, "high": 0.5, "paper": None}
+    ax = figures.comparisons({"a": [wide], "b": [close, close]}).axes[0]
+    assert ax.get_xlim() == (-21, 21)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.get_legend() is not None
+    ax = figures.comparisons({"b": [close]}).axes[0]
+    assert -6 < ax.get_xlim()[0] < -4 and ax.get_xlim()[1] < 6  # no wider than needed
+    assert ax.get_legend() is None  # no diamond: nothing to tell apart
+    empty = {"mean": None, "low": None, "high": None, "paper": None}
+    assert figures.comparisons({"not run": [empty]}).axes
+    with pytest.raises(InputError, match="no group"):
+        figures.comparisons({})
+
+
 def test_mutual_weight_spaces_its_values_evenly():
     figure = figures.mutual_weight(
         [0, 0.1, 1], [90, 92, 89.0], [[89, 91], [91, 93], [88, 90.0]], [90, 93, 88]

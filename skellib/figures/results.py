@@ -426,6 +426,9 @@ def comparisons(
 ) -> Figure:
     """Groups of differences, a line a group: measured dots, the paper's diamonds.
 
+    The axis is made for the dots: an interval so wide that they could not be told
+    apart, as that of two seeds can be, runs out of the frame.
+
     Args:
         rows: by the group's name its differences, each with "mean", "low", "high"
             (None where not known) and "paper".
@@ -448,6 +451,7 @@ def comparisons(
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set(xlabel=label)
+    _limit_to_dots(ax, [each for group in rows.values() for each in group])
     ax.tick_params(axis="y", length=0)
     if any(each.get("paper") is not None for group in rows.values() for each in group):
         ax.plot([], [], "o", color=PALETTE["accent"], ms=5, label="measured")
@@ -456,6 +460,15 @@ def comparisons(
     if title:
         ax.set_title(title)
     return figure
+
+
+def _limit_to_dots(ax: Axes, marks: Sequence[Mapping[str, Any]]) -> None:
+    """Let no interval take the axis further than three times the farthest dot."""
+    dots = [abs(m[k]) for m in marks for k in ("mean", "paper") if m.get(k) is not None]
+    reach = 3 * max(dots, default=0.0)
+    low, high = ax.get_xlim()
+    if reach:
+        ax.set_xlim(max(low, -reach), min(high, reach))
 
 
 def _difference_mark(ax: Axes, y: float, each: Mapping[str, Any]) -> None:
