@@ -18,6 +18,9 @@ CONFIDENCE = 0.95
 EXACT = 12
 """The most pairs whose 2^n sign flips are all tried."""
 
+JUDGED = 3
+"""The least pairs that a verdict takes: two give the spread by a single number."""
+
 # Accuracies are multiples of 1 / clips, so seeds may well differ by exactly the same
 # amount. Then there is no estimate of the spread, only rounding errors of this size.
 NO_SPREAD = 1e-9
@@ -217,8 +220,8 @@ def verdict(
 
     Returns:
         ``"reproduced"`` or ``"opposite"`` where the interval leaves out 0, ``"not
-        resolved with 3 seeds"`` where it does not or cannot be had, ``""`` where there
-        is nothing to compare.
+        resolved with 3 seeds"`` where it does not, cannot be had or is of fewer than
+        three pairs, ``""`` where there is nothing to compare.
     """
     if difference is None:
         return ""
@@ -231,6 +234,7 @@ def verdict(
         sign = "same sign" if agrees else "opposite sign"
         return f"one {unit}: {sign if difference.mean else 'equal'}, resolves nothing"
     excludes_0 = difference.low > 0 or difference.high < 0
-    if not excludes_0 or difference.high - difference.low < NO_SPREAD:
+    too_few = difference.n < JUDGED or difference.high - difference.low < NO_SPREAD
+    if not excludes_0 or too_few:
         return f"not resolved with {difference.n} {unit}s"
     return "reproduced" if agrees else "opposite"

@@ -233,6 +233,8 @@ ONE = Difference(1, 1.0, None, None, None)
         (UNCLEAR, 0.5, "paper", "not resolved with 3 seeds"),
         (UNCLEAR, -0.5, "paper", "not resolved with 3 seeds"),
         (ONE, 0.5, "paper", "one seed: same sign, resolves nothing"),
+        # Two clear pairs: a third one has been seen to take that back.
+        (Difference(2, 3.4, 0.3, 6.6, 0.5), 0.9, "laptop", "not resolved with 2 seeds"),
         (ONE, -0.5, "laptop", "one seed: opposite sign, resolves nothing"),
         (
             Difference(1, 0.0, None, None, None),
