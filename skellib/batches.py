@@ -16,7 +16,13 @@ import torch
 from torch import Tensor
 
 from skellib.data import PackedDataset
-from skellib.preprocessing import center, central_crop, crop_resize, random_crop
+from skellib.preprocessing import (
+    center,
+    central_crop,
+    crop_resize,
+    frames_of,
+    random_crop,
+)
 
 _PIECE = 2**22
 """Values that are centred at a time: that takes several copies in double precision."""
@@ -144,12 +150,12 @@ def _centred(
     origin: str,
 ) -> Tensor:
     """The frames of some clips, one clip after another, on a device."""
-    lengths = np.asarray(dataset.lengths)[clips]
-    ends = np.cumsum(lengths)
-    within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-    frames = np.repeat(np.asarray(dataset.starts)[clips], lengths) + within
-    joints = torch.from_numpy(np.asarray(dataset.joints)[frames]).to(device)
-    starts, counts = (
-        torch.from_numpy(each).to(device) for each in (ends - lengths, lengths)
+    starts, lengths = (
+        torch.from_numpy(np.asarray(each)[clips])
+        for each in (dataset.starts, dataset.lengths)
     )
-    return center(joints, starts, counts, dataset.layout, origin)
+    _, frames = frames_of(starts, lengths)
+    joints = torch.from_numpy(np.asarray(dataset.joints)[frames.numpy()]).to(device)
+    starts = lengths.cumsum(0) - lengths  # among the frames that were taken
+    counts = lengths.to(device)
+    return center(joints, starts.to(device), counts, dataset.layout, origin)

@@ -1,6 +1,8 @@
-"""The one error that bad input raises."""
+"""The one error that bad input raises, and the check of a named choice."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class InputError(ValueError):
@@ -15,6 +17,12 @@ class InputError(ValueError):
         if not message.isprintable():
             message = "".join(map(_printable, message))
         super().__init__(message)
+
+
+def check_choice(name: str, value: str, known: Sequence[str]) -> None:
+    """Raise a ValueError that names the argument and what it may be."""
+    if value not in known:
+        raise ValueError(f"{name} {value!r} is none of {', '.join(known)}")
 
 
 def _printable(character: str) -> str:

@@ -454,6 +454,9 @@ TABLES: dict[str, Table] = {
 }
 """Tables I to XI by their Roman number, and the sweep of ``"Fig. 9"``."""
 
+PAPERS = tuple(dict.fromkeys(c.dataset for t in TABLES.values() for c in t.columns))
+"""The paper's data sets, in the order of its tables."""
+
 UTD = Column("UTD-MHAD", "utd_mhad", "cross_subject")
 SBU = Column("SBU", "sbu", "five_fold")
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skellib.errors import check_choice
 from skellib.layouts import Layout
 
 ORIGINS = ("first", "every")
@@ -91,9 +92,8 @@ def center(
     Raises:
         ValueError: for another ``origin``.
     """
-    if origin not in ORIGINS:
-        raise ValueError(f"origin {origin!r} is none of {', '.join(ORIGINS)}")
-    owner, frames = _frames_of(starts, lengths)  # clips may be a subset, in any order
+    check_choice("origin", origin, ORIGINS)
+    owner, frames = frames_of(starts, lengths)  # clips may be a subset, in any order
     if origin == "first":
         shift = origins(joints, starts, lengths, layout)[owner]
     else:  # each frame is a clip by itself
@@ -107,8 +107,15 @@ def center(
     return centred
 
 
-def _frames_of(starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Of all frames of some clips, in order: the clip's number, and the frame's."""
+def frames_of(starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The frames of some clips, one clip after another.
+
+    Args:
+        starts, lengths: (n,) first frame of each clip, and how many it has.
+
+    Returns:
+        For each frame the position of its clip among these, and the frame's index.
+    """
     clips = torch.arange(len(starts), device=starts.device)
     owner = torch.repeat_interleave(clips, lengths)
     within = torch.arange(len(owner), device=starts.device)
@@ -208,8 +215,7 @@ def velocity(x: Tensor, padding: str = "end") -> Tensor:
     Raises:
         ValueError: for another ``padding``.
     """
-    if padding not in PADDINGS:
-        raise ValueError(f"padding {padding!r} is none of {', '.join(PADDINGS)}")
+    check_choice("padding", padding, PADDINGS)
     v = torch.zeros_like(x)
     steps = x[:, :, 1:] - x[:, :, :-1]
     if padding == "start":

@@ -13,7 +13,7 @@ import pandas as pd
 from skellib.config import PROFILES, Experiment
 from skellib.data import PROTOCOLS, default_protocol, folds, packed_path
 from skellib.errors import InputError
-from skellib.experiments import OWN_TABLES, TABLES, Column, Row, Table
+from skellib.experiments import OWN_TABLES, PAPERS, TABLES, Column, Row, Table
 from skellib.records import Metrics, RecordStore, RunRecord, read_record
 from skellib.statistics import Difference, Summary, paired, summarise, verdict
 
@@ -148,15 +148,9 @@ def columns(table: Table, dataset: str) -> tuple[Column, ...]:
         InputError: for an unknown data set.
     """
     own = tuple(c for c in table.columns if c.dataset == dataset)
-    if own or dataset in _reported_datasets():
+    if own or dataset in PAPERS:
         return own
     return (Column(dataset, dataset, default_protocol(dataset)),)
-
-
-def _reported_datasets() -> list[str]:
-    """The paper's data sets, in the order of its tables."""
-    found = [c.dataset for table in TABLES.values() for c in table.columns]
-    return list(dict.fromkeys(found))
 
 
 def column(table: Table, name: str) -> Column:
@@ -168,7 +162,7 @@ def column(table: Table, name: str) -> Column:
     known = {c.name: c for c in table.columns}
     if name in known:
         return known[name]
-    if name in PROTOCOLS or name in _reported_datasets():
+    if name in PROTOCOLS or name in PAPERS:
         found = columns(table, name)
         if found:
             return found[0]
@@ -223,12 +217,12 @@ def _runs(
     }
 
 
-def _by_unit(runs: Runs, unit: str) -> list[float]:
-    """One value a seed; or one a fold, the mean over its seeds."""
+def _by_unit(runs: Runs, unit: str) -> dict[int, float]:
+    """One value a seed, the mean over its folds; or one a fold, over its seeds."""
     groups = defaultdict(list)
     for (fold, seed), value in sorted(runs.items()):
         groups[fold if unit == "fold" else seed].append(value)
-    return [sum(values) / len(values) for values in groups.values()]
+    return {which: sum(values) / len(values) for which, values in groups.items()}
 
 
 def _compare(runs: Runs, baseline: Runs, unit: str) -> Difference | None:
@@ -237,7 +231,7 @@ def _compare(runs: Runs, baseline: Runs, unit: str) -> Difference | None:
     if not common:
         return None
     mine, theirs = ({run: side[run] for run in common} for side in (runs, baseline))
-    return paired(_by_unit(mine, unit), _by_unit(theirs, unit))
+    return paired(*([*_by_unit(side, unit).values()] for side in (mine, theirs)))
 
 
 def unit_of(row: Row, column: Column, profile: str) -> str:
@@ -351,7 +345,7 @@ def column_cells(
             reported=reported if classes is None else None,
             gap=row.gaps.get(column.name, ""),
             claimed=claimed,
-            summary=summarise(_by_unit(mine, unit)) if mine else None,
+            summary=summarise([*_by_unit(mine, unit).values()]) if mine else None,
             difference=difference,
             verdict=verdict(difference, claimed, profile, unit),
             unit=unit,
@@ -497,12 +491,8 @@ def by_seed(
     found: dict[str, dict[int, float]] = {}
     for row in (row for row in table.rows if row.ours):
         tried = experiments(row, column, profile)
-        scores = defaultdict(list)
-        for (_, seed), score in _runs(
-            tried, store, column.measure, clean, None
-        ).items():
-            scores[seed].append(score)
-        found[row.label] = {s: sum(v) / len(v) for s, v in sorted(scores.items())}
+        runs = _runs(tried, store, column.measure, clean, None)
+        found[row.label] = _by_unit(runs, "seed")
     return pd.DataFrame(found).T.sort_index(axis=1).rename_axis(columns="seed")
 
 

@@ -118,20 +118,25 @@ def test_a_captured_step_trains_as_the_plain_one(monkeypatch):
         assert torch.equal(captured[0][name], value), name
 
 
-def test_graphs_are_without_effect_on_a_processor(tmp_path):
-    experiment = final_model("synthetic", "quick").replace(**{"training.epochs": 1})
-    runs = [
+def with_and_without_graphs(folder, experiment, **options):
+    """The records of two trainings that differ in nothing else."""
+    return [
         train(
             experiment,
             0,
             *load("synthetic"),
-            store=RecordStore(tmp_path / str(graphs)),
-            checkpoints=tmp_path / str(graphs),
-            execution=Execution(accelerator="cpu", threads=1, graphs=graphs),
+            store=RecordStore(folder / str(graphs)),
+            checkpoints=folder / str(graphs),
+            execution=Execution(graphs=graphs, **options),
             progress=False,
         )
         for graphs in (False, True)
     ]
+
+
+def test_graphs_are_without_effect_on_a_processor(tmp_path):
+    experiment = final_model("synthetic", "quick").replace(**{"training.epochs": 1})
+    runs = with_and_without_graphs(tmp_path, experiment, accelerator="cpu", threads=1)
     assert runs[0].history == runs[1].history and runs[0].test == runs[1].test
 
 
@@ -141,18 +146,9 @@ def test_captured_training_on_a_gpu(tmp_path, precision):
     experiment = final_model("synthetic", "quick").replace(
         **{"training.epochs": 3, "model.dropout": 0.1}
     )
-    runs = [
-        train(
-            experiment,
-            0,
-            *load("synthetic"),
-            store=RecordStore(tmp_path / str(graphs)),
-            checkpoints=tmp_path / str(graphs),
-            execution=Execution(accelerator="cuda", precision=precision, graphs=graphs),
-            progress=False,
-        )
-        for graphs in (False, True)
-    ]
+    runs = with_and_without_graphs(
+        tmp_path, experiment, accelerator="cuda", precision=precision
+    )
     first, last = ([r.history[i].loss for r in runs] for i in (0, -1))
     assert first[1] == pytest.approx(first[0], rel=0.05)  # kernels may add differently
     assert last[1] == pytest.approx(last[0], rel=0.2) and last[1] < first[1]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from skellib.errors import check_choice
 from skellib.models.nonlocal_ import NonLocal
 
 ORDERS = ("parallel", "sequential")
@@ -51,11 +52,8 @@ class LocalBlock(nn.Module):
         dropout_at: str = "end",
     ) -> None:
         super().__init__()
-        if order not in ORDERS:
-            raise ValueError(f"block order {order!r} is none of {', '.join(ORDERS)}")
-        if dropout_at not in DROPOUTS:
-            known = ", ".join(DROPOUTS)
-            raise ValueError(f"dropout_at {dropout_at!r} is none of {known}")
+        check_choice("block order", order, ORDERS)
+        check_choice("dropout_at", dropout_at, DROPOUTS)
         self.order, self.dropout_at = order, dropout_at
         spatial_in = in_channels if order == "parallel" else out_channels
         self.temporal = _convolution(in_channels, out_channels, kernel, 1)

@@ -17,6 +17,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from skellib.errors import check_choice
+
 KINDS = (
     "none",
     "amplitude",
@@ -97,10 +99,7 @@ class FrequencyAttention(nn.Module):
         reduction: int = 32,
     ) -> None:
         super().__init__()
-        if kind not in KINDS:
-            raise ValueError(
-                f"frequency attention {kind!r} is none of {', '.join(KINDS)}"
-            )
+        check_choice("frequency attention", kind, KINDS)
         self.kind = kind
         if kind in ("cosine", "dependent", "residual"):
             self.cosine = MaskNetwork(frames, joints, reduction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from skellib.errors import check_choice
 from skellib.models.nonlocal_ import NonLocal
 
 INITIALISATIONS = ("uniform", "he", "xavier")
@@ -27,9 +28,7 @@ def initialise(network: nn.Module, kind: str) -> None:
     Raises:
         ValueError: for an unknown ``kind``.
     """
-    if kind not in INITIALISATIONS:
-        known = ", ".join(INITIALISATIONS)
-        raise ValueError(f"initialisation {kind!r} is none of {known}")
+    check_choice("initialisation", kind, INITIALISATIONS)
     if kind == "uniform":
         return
     zero = {part.w for part in network.modules() if isinstance(part, NonLocal)}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
+from skellib.errors import check_choice
 from skellib.models.blocks import LocalBlock, SLnLBlock
 from skellib.models.frequency import FrequencyAttention
 from skellib.models.initialisation import initialise
@@ -179,10 +180,10 @@ class SLnLRFA(nn.Module):
         initialisation: str = "uniform",
     ) -> None:
         super().__init__()
-        _check("fusion", fusion, FUSIONS)
-        _check("pooling", pooling, POOLINGS)
-        _check("combine_bodies", combine_bodies, BODIES)
-        _check("velocity_padding", velocity_padding, PADDINGS)
+        check_choice("fusion", fusion, FUSIONS)
+        check_choice("pooling", pooling, POOLINGS)
+        check_choice("combine_bodies", combine_bodies, BODIES)
+        check_choice("velocity_padding", velocity_padding, PADDINGS)
         if not 0 <= slnl_blocks <= len(widths):
             raise ValueError(
                 f"slnl_blocks is {slnl_blocks}, but there are {len(widths)} blocks"
@@ -258,8 +259,3 @@ class SLnLRFA(nn.Module):
             name: classifier(features[name])
             for name, classifier in self.classifiers.items()
         }
-
-
-def _check(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} {value!r} is none of {', '.join(known)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from skellib.errors import check_choice
+
 NORMALISATIONS = ("channels", "joints", "none")
 
 
@@ -36,9 +38,7 @@ def input_normalisation(kind: str, channels: int, joints: int) -> nn.Module:
     Raises:
         ValueError: for an unknown ``kind``.
     """
-    if kind not in NORMALISATIONS:
-        known = ", ".join(NORMALISATIONS)
-        raise ValueError(f"normalisation {kind!r} is none of {known}")
+    check_choice("normalisation", kind, NORMALISATIONS)
     if kind == "channels":
         return nn.BatchNorm2d(channels)
     return JointNormalisation(channels, joints) if kind == "joints" else nn.Identity()

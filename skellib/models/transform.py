@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from skellib.errors import check_choice
+
 KINDS = ("none", "coordinate", "skeleton", "both", "cnn")
 
 
@@ -44,8 +46,7 @@ class TransformNetwork(nn.Module):
         new_joints: int = 64,
     ) -> None:
         super().__init__()
-        if kind not in KINDS:
-            raise ValueError(f"transform {kind!r} is none of {', '.join(KINDS)}")
+        check_choice("transform", kind, KINDS)
         wide = coordinate_systems * channels
         self.out_channels = channels if kind in ("none", "skeleton") else wide
         self.out_joints = new_joints if kind in ("skeleton", "both") else joints

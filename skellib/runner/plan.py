@@ -15,6 +15,7 @@ from skellib.experiments import (
     BASELINE_2,
     BASELINE_3,
     OWN_TABLES,
+    PAPERS,
     SLNL_RFA,
     SLNL_RFA_ML,
     TABLES,
@@ -29,9 +30,6 @@ from skellib.tables import experiments as experiments_of
 
 # The rows that tell the paper's story, in its order.
 HEADLINE = (BASELINE_0, BASELINE_1, BASELINE_2, BASELINE_3, SLNL_RFA, SLNL_RFA_ML)
-PAPERS = tuple(
-    dict.fromkeys(column.dataset for t in TABLES.values() for column in t.columns)
-)
 OTHERS = tuple(
     column.dataset
     for table in OWN_TABLES.values()
@@ -104,8 +102,9 @@ def runs(
     own: dict[str, Run] = {}
     headline: dict[str, Run] = {}
     for dataset in _datasets(datasets, profile, root):
-        paper = datasets or tables or dataset not in OTHERS  # its tables are asked for
-        found = [(t, c) for t in chosen for c in columns(t, dataset) if paper]
+        # On data that the paper does not have its tables are for those who ask.
+        asked = chosen if datasets or tables or dataset not in OTHERS else []
+        found = [(t, c) for t in asked for c in columns(t, dataset)]
         rows |= _first_runs(found, profile)
         own |= _first_runs(
             [(t, c) for t in extra for c in t.columns if c.dataset == dataset], profile
@@ -117,10 +116,8 @@ def runs(
                     if experiment.key in rows:
                         headline[experiment.key] = rows[experiment.key]
     most = SEEDS[profile] if seeds is None else seeds
-    phases = (
-        *((headline, 1), (rows, 1), (headline, 5), (own, 1)),
-        *((rows, 3), (own, 3), (rows, most), (own, most)),
-    )
+    phases = [(headline, 1), (rows, 1), (headline, 5), (own, 1)]
+    phases += [(part, count) for count in (3, most) for part in (rows, own)]
     plan = (
         replace(run, seed=seed)
         for part, count in phases
