@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from skellib.errors import InputError
 from skellib.experiments import TABLES, Column, Row
 from skellib.records import RecordStore
-from skellib.statistics import Difference, verdict
+from skellib.statistics import DECIDED, Difference, verdict
 from skellib.tables import columns, compared, unit_of
 
 
@@ -98,7 +98,7 @@ class Finding:
         """
         if all(each.measured is None for each in self.judged):
             return "not run"
-        for word in ("reproduced", "opposite"):
+        for word in DECIDED:
             if self.count(word) == len(self.judged):
                 return word
         return "contradicted in part" if self.count("opposite") else "not resolved"

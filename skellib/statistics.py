@@ -21,6 +21,9 @@ EXACT = 12
 JUDGED = 3
 """The least pairs that a verdict takes: two give the spread by a single number."""
 
+DECIDED = ("reproduced", "opposite")
+"""The verdicts of a difference whose interval leaves out zero."""
+
 # Accuracies are multiples of 1 / clips, so seeds may well differ by exactly the same
 # amount. Then there is no estimate of the spread, only rounding errors of this size.
 NO_SPREAD = 1e-9

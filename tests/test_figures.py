@@ -500,6 +500,20 @@ def test_embedding_writes_each_class_at_its_centre():
         figures.embedding(points, [0, 1])
 
 
+def test_gains_have_a_panel_for_each_profile_and_a_line_at_zero():
+    rows = [{"label": "A", "paper": 0.9, "n": 3, "mean": 2.0, "low": -1.0, "high": 5.0}]
+    figure = figures.gains({"laptop": rows, "paper": [{"label": "A", "paper": 0.9}]})
+    assert [ax.get_xlabel().split(":")[0] for ax in figure.axes] == [
+        "profile laptop",
+        "profile paper",
+    ]
+    for ax in figure.axes:
+        assert [0, 0] in [list(line.get_xdata()) for line in ax.lines]
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["A"]
+    with pytest.raises(InputError, match="no profile"):
+        figures.gains({})
+
+
 def test_by_seed_has_a_line_for_each_seed_and_a_place_for_each_row():
     runs = pd.DataFrame({0: [70.0, 71.0], 2: [64.0, np.nan]}, index=["CE", "FL"])
     ax = figures.by_seed(runs).axes[0]
@@ -631,6 +645,7 @@ def _every_figure():
     yield figures.confusion(np.eye(3), ["a", "b", "c"], title="right")
     yield figures.dots([{"label": "A", "mean": 1.0}], title="a table")
     yield figures.embedding(np.random.default_rng(0).normal(size=(9, 2)), np.arange(9))
+    yield figures.gains({"paper": [{"label": "A", "mean": 1.0}]})
     yield figures.by_seed(pd.DataFrame({0: [70.0, 71.0]}, index=["CE", "FL"]))
     yield figures.mutual_weight([0, 1], [1, 2], [[0, 2], [1, 3]])
     yield figures.network_diagram(STAGES)

@@ -404,6 +404,16 @@ def test_a_run_that_fails_does_not_stop_the_others(root, tmp_path, capsys):
     assert runner.missing(runs, store) == runs[:1]
 
 
+def test_the_outcomes_of_what_was_run(root, tmp_path):
+    done, open_ = few_runs()[0], dataclasses.replace(few_runs()[0], seed=7)
+    (record,) = go([done], tmp_path, root)
+    table = runner.outcomes([done, open_], RecordStore(tmp_path / "records"))
+    heading = f"{done.experiment.profile}, {done.experiment.dataset}: no result"
+    assert list(table.columns) == ["seed", heading, "seconds"]
+    assert table[heading].to_dict() == {done.label: f"{100 * record.test.top1:.1f} %"}
+    assert runner.outcomes([open_], RecordStore(tmp_path / "records")).empty
+
+
 # One process at a time
 
 

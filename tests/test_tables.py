@@ -473,3 +473,48 @@ def test_a_spoilt_record_of_a_row_is_named(store):
     with pytest.raises(InputError, match="not a run record") as caught:
         tables.frame(V, UCLA, store)
     assert str(path) in str(caught.value)
+
+
+def test_gains_are_the_differences_to_the_baseline_row(store):
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.69, 0.72, 0.75])
+    rows = {row["label"]: row for row in tables.gains(V, "N-UCLA", store, "laptop")}
+    assert list(rows) == [row.label for row in V.rows if row.label != BASE]
+    assert rows[FULL]["n"] == 3
+    assert rows[FULL]["mean"] == pytest.approx(2)
+    assert rows[FULL]["paper"] == pytest.approx(0.9)
+    # t(0.975, 2) = 4.3027; the differences 1, 2, 3 have a standard error of 1/sqrt(3).
+    assert rows[FULL]["high"] == pytest.approx(2 + 4.3027 / math.sqrt(3), abs=1e-4)
+    assert rows["CNN Variant"]["mean"] is None
+    assert rows["CNN Variant"]["paper"] == pytest.approx(0.2)
+
+
+def test_a_difference_in_words(store):
+    assert tables.difference_text(None) == "(not run)"
+    record(store, BASE, [0.70])
+    record(store, FULL, [0.68])
+    assert tables.difference_text(cell(store, FULL).difference) == "−2.0"
+    record(store, BASE, {1: 0.70, 2: 0.70})
+    record(store, FULL, {1: 0.69, 2: 0.70})
+    text = tables.difference_text(cell(store, FULL).difference)
+    assert text == "−1.0 [−3.5, +1.5]"
+
+
+def test_settings_are_those_that_differ():
+    made = tables.settings({row.label: row.experiment(UCLA) for row in V.rows})
+    assert list(made.columns) == ["model.transform"]
+    assert list(made.index) == [row.label for row in V.rows]
+    assert made.loc[BASE, "model.transform"] == "none"
+    other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "paper")}
+    assert "profile" not in tables.settings(other)
+    assert "training.epochs" in tables.settings(other)
+
+
+def test_the_tally_of_a_column(store):
+    empty = {"cells": 2 * len(V.rows), "done": 0, "decided": 0}
+    assert tables.tally(V, "N-UCLA", store) == empty
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.78, 0.81, 0.84])  # differences 10, 11, 12
+    record(store, "CNN Variant", [0.60, 0.90, 0.70])
+    assert tables.tally(V, "N-UCLA", store) == {**empty, "done": 3, "decided": 1}
+    assert tables.tally(V, "N-UCLA", store, ["paper"])["done"] == 0

@@ -23,6 +23,7 @@ from skellib.figures.results import (
     confusion,
     dots,
     embedding,
+    gains,
     history,
     mutual_weight,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "frequency_maps",
     "fusion_diagram",
     "fusion_diagrams",
+    "gains",
     "history",
     "layout_sketch",
     "layout_sketches",

@@ -235,6 +235,27 @@ def dots(
 
 
 @styled
+def gains(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Differences to a table's baseline row, a panel of :func:`dots` for each profile.
+
+    Args:
+        rows: by profile, what :func:`skellib.tables.gains` made, in points.
+
+    Raises:
+        InputError: there is no profile, or one without a row.
+    """
+    if not rows:
+        raise InputError("gains: there is no profile")
+    lines = sum(map(len, rows.values()))
+    figure, axes = panels(len(rows), 1, (WIDTH, len(rows) * 1.45 + 0.275 * lines))
+    for ax, (profile, marks) in zip(axes.flat, rows.items(), strict=True):
+        label = f"profile {profile}: difference to the baseline row (points)"
+        dots(marks, label=label, ax=ax)
+        ax.axvline(0, color=PALETTE["muted"], lw=1, zorder=1)
+    return figure
+
+
+@styled
 def by_seed(runs: Any, title: str | None = None, label: str = "accuracy (%)") -> Figure:
     """The single runs of a table: a line for each seed, a place for each row.
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pandas as pd
+
 from skellib.config import Experiment
 from skellib.data import READERS, open_dataset, packed_path
 from skellib.errors import InputError
@@ -173,3 +175,28 @@ def missing(runs: Iterable[Run], store: RecordStore) -> list[Run]:
         InputError: as :func:`recorded`.
     """
     return [run for run in runs if recorded(run, store) is None]
+
+
+def outcomes(runs: Iterable[Run], store: RecordStore) -> pd.DataFrame:
+    """What the recorded ones among some runs came to, a line for each, by its label.
+
+    Returns:
+        ``seed``, the accuracy on the test set, under the names of the profile and the
+        data set (of ``quick`` it says that it is no result), and ``seconds``.
+
+    Raises:
+        InputError: as :func:`recorded`.
+    """
+    found = [(run, record) for run in runs if (record := recorded(run, store))]
+    headings = dict.fromkeys(
+        f"{e.profile}, {e.dataset}" + ": no result" * (e.profile == "quick")
+        for e in (run.experiment for run, _ in found)
+    )
+    right = [f"{100 * record.test.top1:.1f} %" for _, record in found]
+    lines = {
+        "seed": [run.seed for run, _ in found],
+        "; ".join(headings) or "accuracy": right,
+        "seconds": [round(record.seconds) for _, record in found],
+    }
+    labels = pd.Index([run.label for run, _ in found], name="row")
+    return pd.DataFrame(lines, index=labels)
