@@ -210,12 +210,13 @@ def test_each_open_choice_is_one_change_and_never_sees_view_3():
             assert len(changed) <= 1 or changed <= dropout, label
 
 
-def test_transforms_on_new_people_are_those_of_table_v():
-    table = OWN_TABLES["New people"]
-    for row, paper in zip(table.rows, TABLES["V"].rows, strict=True):
-        there, here = (
-            r.experiment(c, "paper")
-            for r, c in ((paper, TABLES["V"].column("N-UCLA")), (row, table.columns[0]))
-        )
-        assert here == there.replace(protocol="validation")
+def test_the_other_splits_have_the_rows_of_table_v_and_never_see_view_3():
+    table, five = OWN_TABLES["Other splits"], TABLES["V"]
+    protocols = [column.protocol for column in table.columns]
+    assert protocols == ["validation", "camera_1_2", "camera_2_1"]
+    for row, paper in zip(table.rows, five.rows, strict=True):
+        there = paper.experiment(five.column("N-UCLA"), "paper")
+        for column in table.columns:
+            here = row.experiment(column, "paper")
+            assert here == there.replace(protocol=column.protocol)
         assert not row.reported

@@ -74,6 +74,7 @@ def test_prepare_takes_it(name: str, tmp_path: Path) -> None:
         ("sysu", 48, "same_subject"),
         ("nucla", 60, "cross_view"),
         ("nucla", 60, "validation"),
+        ("nucla", 60, "camera_1_2"),
         ("utd_mhad", 108, "cross_subject"),
         ("sbu", 168, "five_fold"),
     ],

@@ -71,6 +71,14 @@ def test_validation_holds_out_subjects_of_the_training_views() -> None:
     assert test.tolist() == [6, 7]  # the last subject, and never view 3
 
 
+def test_one_camera_of_the_training_views_trains_and_the_other_tests() -> None:
+    packed = pack([1, 2, 3, 4, 5, 6], view=[1, 2, 3, 2, 1, 3])
+    train, test = split(packed, "camera_1_2")
+    assert (train.tolist(), test.tolist()) == ([0, 4], [1, 3])  # never view 3
+    train, test = split(packed, "camera_2_1")
+    assert (train.tolist(), test.tolist()) == ([1, 3], [0, 4])
+
+
 def test_five_folds_by_ordered_pairs() -> None:
     pairs = np.array([pair for fold in SBU_FOLDS for pair in fold])
     assert len(np.unique(pairs, axis=0)) == 21

@@ -95,6 +95,8 @@ def split(
     - ``train_val``: the release's own two parts.
     - ``validation``: of the training views of ``cross_view``, the subjects that
       ``holdout`` holds out test: for choosing settings without a look at view 3.
+    - ``camera_1_2``, ``camera_2_1``: within the same views the first camera trains and
+      the second tests: a new camera, and still no look at view 3.
 
     Of any data set ``given`` is the split that came with it. Of one's own
     ``cross_subject``: of the subjects in order the first, third, ... train;
@@ -341,7 +343,12 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "cross_subject": _Rule(_half_of_subjects, SYSU_FOLDS),
         "same_subject": _Rule(_half_of_each_class, SYSU_FOLDS),
     },
-    "nucla": {"cross_view": _FIRST_TWO_VIEWS, "validation": _Rule(_validation)},
+    "nucla": {
+        "cross_view": _FIRST_TWO_VIEWS,
+        "validation": _Rule(_validation),
+        "camera_1_2": _by_view((1,), (2,)),
+        "camera_2_1": _by_view((2,), (1,)),
+    },
     "utd_mhad": {"cross_subject": _Rule(_odd_subjects)},
     "sbu": {"five_fold": _Rule(_pairs, len(SBU_FOLDS))},
 }
