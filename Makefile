@@ -64,7 +64,8 @@ lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 reproduce: $(STAMP)  ## train what has no record yet: PROFILE=paper DATASETS="nucla"
-	$(BIN)/python -m skellib reproduce --profile $(PROFILE) $(addprefix --datasets ,$(DATASETS))
+	$(BIN)/python -m skellib reproduce --profile $(PROFILE) $(addprefix --datasets ,$(DATASETS)) \
+	  $(if $(filter command environment,$(firstword $(origin EXECUTION))),$(EXECUTION))
 
 gpu-queue: $(STAMP)  ## print what a GPU would run now, best first: BUDGET=60 minutes
 	$(BIN)/python -m skellib queue --profile paper $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))

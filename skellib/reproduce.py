@@ -11,6 +11,7 @@ from skellib.errors import InputError
 from skellib.notebooks import execute_all
 from skellib.provenance import project_root
 from skellib.runner import ensure, runs, store_for
+from skellib.training import Execution
 
 
 def reproduce(
@@ -24,6 +25,7 @@ def reproduce(
     workers: int = 2,
     scheduler: str | None = None,
     devices: int | None = None,
+    execution: Execution | None = None,
     out: Path | str | None = None,
     **parameters: Any,
 ) -> Path:
@@ -40,7 +42,8 @@ def reproduce(
             ``quick`` notebook trains the rows that it shows, where it has to.
         notebooks: some of them, by name or number; all unless given.
         workers: runs, and then notebooks, at the same time.
-        scheduler, devices: where the runs go, as in :func:`skellib.runner.ensure`.
+        scheduler, devices, execution: where the runs go and in what precision and the
+            like, as in :func:`skellib.runner.ensure`.
         out: folder of the executed copies; ``book/executed/<profile>`` unless given.
         parameters: further parameters of the notebooks.
 
@@ -65,6 +68,7 @@ def reproduce(
             workers=workers,
             scheduler=scheduler,
             devices=devices,
+            execution=execution,
         )
     if datasets:
         parameters["datasets"] = list(datasets)

@@ -138,6 +138,7 @@ def calls(monkeypatch):
 def test_reproduce_trains_then_executes(calls, capfd, tmp_path):
     options = ["--profile=quick", "--datasets=synthetic", "--tables=X", "--seeds=2"]
     options += ["--workers=3", "--scheduler=tcp://there:8786", "--devices=2"]
+    options += ["--precision=bf16-mixed", "--graphs", "--threads=1"]
     status, _, _ = call(capfd, "reproduce", *options)
     assert status == 0
     assert list(calls) == ["train", "execute"]
@@ -146,6 +147,8 @@ def test_reproduce_trains_then_executes(calls, capfd, tmp_path):
     assert trained["folder"] == tmp_path / "data" / "quick"
     assert (trained["workers"], trained["devices"]) == (3, 2)
     assert trained["scheduler"] == "tcp://there:8786"
+    way = Execution(precision="bf16-mixed", graphs=True, threads=1)
+    assert trained["execution"] == way
     executed = calls["execute"]
     assert executed["folder"] == tmp_path / "book" / "executed" / "quick"
     assert executed["datasets"] == ["synthetic"] and executed["seeds"] == [0, 1]

@@ -65,6 +65,11 @@ def reproduce(
             help="Folder of executed copies; book/executed/PROFILE unless given."
         ),
     ] = None,
+    accelerator: AcceleratorOption = "auto",
+    precision: PrecisionOption = "32-true",
+    compile: CompileOption = False,
+    graphs: GraphsOption = False,
+    threads: ThreadsOption = 0,
 ) -> None:
     """Train what has no record, then execute the notebooks where the book shows them.
 
@@ -73,6 +78,7 @@ def reproduce(
     from skellib.notebooks import NotebookError
     from skellib.reproduce import reproduce as run
     from skellib.runner import RunError
+    from skellib.training import Execution
 
     try:
         run(
@@ -85,6 +91,13 @@ def reproduce(
             workers=workers,
             scheduler=scheduler,
             devices=devices,
+            execution=Execution(
+                accelerator=accelerator,
+                precision=precision,
+                compile=compile,
+                graphs=graphs,
+                threads=threads,
+            ),
             out=out,
         )
     except (NotebookError, RunError) as error:
