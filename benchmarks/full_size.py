@@ -34,8 +34,9 @@ from skellib.data.imitation.ntu import all_names
 from skellib.data.writing import ClipStream, write
 from skellib.layouts import LAYOUTS
 from skellib.losses import objective
+from skellib.networks import build_model
 from skellib.provenance import stamp
-from skellib.training import build_model, crop_of
+from skellib.training import crop_of
 
 RESULTS = Path(__file__).parent / "results" / "full_size.json"
 RELEASE_CLIPS = 56_578

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveInt,
     ValidationError,
     model_validator,
@@ -119,13 +120,21 @@ class LossConfig(Section):
 
 
 class TrainingConfig(Section):
-    """The optimiser and its schedule (IV-A): Adam, exponential decay per epoch."""
+    """The optimiser and its schedule (IV-A): Adam, exponential decay per epoch.
+
+    Two settings ask what learning and the draw of the transforms do:
+    ``learn_transforms`` off leaves the weights of the transform networks as they were
+    drawn; ``transform_seed`` draws them as a run with that seed would, and everything
+    else by the run's own seed.
+    """
 
     epochs: PositiveInt = 60
     batch: PositiveInt = 32
     learning_rate: float = Field(default=0.001, gt=0)
     weight_decay: NonNegativeFloat = 0.0005
     decay: float = Field(default=0.95, gt=0, le=1)
+    learn_transforms: bool = True
+    transform_seed: NonNegativeInt | None = None
 
 
 # Settings that are younger than the first records, each with the value that it has in
@@ -136,6 +145,8 @@ _LATER = {
     "model.normalisation": "channels",
     "model.velocity_padding": "end",
     "model.initialisation": "uniform",
+    "training.learn_transforms": True,
+    "training.transform_seed": None,
 }
 
 
@@ -188,6 +199,9 @@ class Experiment(Section):
             del model["new_joints"]
         if model["transform"] in ("none", "skeleton"):
             del model["coordinate_systems"]
+        if model["transform"] == "none":
+            for inert in ("learn_transforms", "transform_seed"):
+                full["training"].pop(inert, None)
         if model["frequency_attention"] == "none":
             del model["reduction"]
         if model["slnl_blocks"] == 0 or not model["axes"]:

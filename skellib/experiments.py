@@ -528,7 +528,33 @@ _OTHER_SPLITS = Table(
     baseline=_TABLE_V.baseline,
 )
 
+# Each network of the last rows has its transforms from one seed and everything else
+# from another: together a grid that tells the two draws apart.
+_THE_DRAW = Table(
+    "The draw",
+    "What learning and the draw do to the transforms",
+    (UCLA,),
+    (
+        Row("Transforms learnt (Baseline1)", {}, BASELINE_1),
+        Row(
+            "Transforms left as drawn",
+            {},
+            {**BASELINE_1, "training.learn_transforms": False},
+        ),
+        *(
+            Row(
+                f"Transforms drawn by seed {seed}",
+                {},
+                {**BASELINE_1, "training.transform_seed": seed},
+            )
+            for seed in range(3)
+        ),
+    ),
+    baseline="Transforms learnt (Baseline1)",
+)
+
 OWN_TABLES: dict[str, Table] = {
-    table.number: table for table in (_OTHER_DATA, _OTHER_SPLITS, _OPEN_CHOICES)
+    table.number: table
+    for table in (_OTHER_DATA, _OTHER_SPLITS, _THE_DRAW, _OPEN_CHOICES)
 }
 """Tables of this book that the paper does not have: no row has a paper's number."""

@@ -20,8 +20,9 @@ from skellib.data.sources import SourceFile
 from skellib.errors import InputError
 from skellib.evaluation import predict
 from skellib.layouts import Layout
+from skellib.networks import load_trained
 from skellib.records import Metrics
-from skellib.training import assess, clips_of, crop_of, load_trained
+from skellib.training import assess, clips_of, crop_of
 
 
 class Predictor:

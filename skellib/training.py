@@ -8,7 +8,6 @@ that was not.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import resource
@@ -22,20 +21,17 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from skellib.batches import Crop, DeviceClips
-from skellib.config import Experiment, parse
+from skellib.config import Experiment
 from skellib.data import PackedDataset, clean
 from skellib.errors import InputError
 from skellib.evaluation import predict, score
-from skellib.layouts import Layout
 from skellib.losses import objective
-from skellib.models import SLnLRFA
-from skellib.provenance import project_root, stamp
+from skellib.networks import build_model, save_weights, weights_path
+from skellib.provenance import stamp
 from skellib.records import Epoch, Metrics, RecordStore, RunRecord
 from skellib.steps import CapturedStep, Step
 
@@ -110,23 +106,6 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def build_model(experiment: Experiment, dataset: PackedDataset) -> SLnLRFA:
-    """The experiment's network for the shape of a data set, freshly initialised."""
-    return SLnLRFA(**model_arguments(experiment, dataset))
-
-
-def model_arguments(experiment: Experiment, dataset: PackedDataset) -> dict[str, Any]:
-    """The arguments of :class:`SLnLRFA` for an experiment on a data set."""
-    return {
-        "classes": dataset.num_classes,
-        "channels": dataset.channels,
-        "joints": dataset.layout.size,
-        "bodies": dataset.bodies,
-        "frames": experiment.preprocessing.frames,
-        **experiment.model.model_dump(),
-    }
-
-
 def crop_of(experiment: Experiment) -> Crop:
     """The experiment's cropping and resizing."""
     return Crop(**experiment.preprocessing.model_dump(exclude={"origin"}))
@@ -137,34 +116,6 @@ def clips_of(
 ) -> DeviceClips:
     """Clips on a device, centred as the experiment has it."""
     return DeviceClips(dataset, device, experiment.preprocessing.origin)
-
-
-def weights_path(
-    experiment: Experiment, seed: int, checkpoints: Path | str | None = None
-) -> Path:
-    """Where the final weights of a run lie, or will.
-
-    Args:
-        experiment, seed: the run.
-        checkpoints: the folder; ``data/checkpoints`` of the project unless given.
-    """
-    folder = Path(checkpoints or project_root() / "data" / "checkpoints")
-    return folder / experiment.dataset / f"{experiment.key}-seed{seed}.safetensors"
-
-
-def kept_weights(experiment: Experiment, seed: int) -> Path:
-    """Where a run's weights are kept with the repository, if they are.
-
-    In half precision: ``data/weights/<data set>/<key>-seed<seed>.safetensors``.
-    """
-    folder = project_root() / "data" / "weights"
-    return folder / experiment.dataset / f"{experiment.key}-seed{seed}.safetensors"
-
-
-def find_weights(experiment: Experiment, seed: int) -> Path | None:
-    """The final weights of a run: this machine's, else those kept; None without."""
-    places = (weights_path(experiment, seed), kept_weights(experiment, seed))
-    return next((path for path in places if path.is_file()), None)
 
 
 @contextmanager
@@ -501,87 +452,3 @@ def assess(
     if not keep.all() and keep.any():
         untainted = score(logits, label, supervised, keep)
     return score(logits, label, supervised), untainted
-
-
-def save_weights(
-    model: SLnLRFA,
-    path: Path,
-    experiment: Experiment,
-    seed: int,
-    dataset: PackedDataset,
-) -> None:
-    """Write a network as safetensors, with all that :func:`load_model` needs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arguments = model_arguments(experiment, dataset)
-    metadata = {
-        "experiment": experiment.model_dump_json(),
-        "arguments": json.dumps(arguments),
-        "classes": json.dumps(dataset.classes),
-        "layout": json.dumps(dataset.layout.to_dict()),
-        "seed": str(seed),
-    }
-    state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    part = path.with_suffix(f".{os.getpid()}.part")
-    save_file(state, part, metadata=metadata)
-    os.replace(part, path)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained network and what must be known to use it.
-
-    Attributes:
-        model: in evaluation mode.
-        experiment: what it was trained for.
-        classes: one name a class.
-        layout: the skeleton; none in files that an early skellib wrote.
-        channels, bodies: ``C`` and ``M`` of its input.
-    """
-
-    model: SLnLRFA
-    experiment: Experiment
-    classes: tuple[str, ...]
-    layout: Layout | None
-    channels: int
-    bodies: int
-
-
-def load_model(path: Path | str) -> tuple[SLnLRFA, Experiment, tuple[str, ...]]:
-    """The network, experiment and classes of :func:`load_trained`."""
-    trained = load_trained(path)
-    return trained.model, trained.experiment, trained.classes
-
-
-def load_trained(path: Path | str) -> Trained:
-    """Read a network that :func:`save_weights` wrote, in evaluation mode.
-
-    Weights kept in half precision are read as float32.
-
-    Raises:
-        InputError: if the file is missing, damaged or was not written by skellib.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in sorted(file.keys())}
-        experiment = parse(json.loads(metadata["experiment"]))
-        arguments = json.loads(metadata["arguments"])
-        model = SLnLRFA(**arguments)
-        model.load_state_dict(
-            {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-        )
-        classes = tuple(json.loads(metadata["classes"]))
-        layout = json.loads(metadata.get("layout", "null"))
-        return Trained(
-            model.eval(),
-            experiment,
-            classes,
-            layout and Layout.from_dict(layout),
-            arguments["channels"],
-            arguments["bodies"],
-        )
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not a network of skellib ({reason})") from None

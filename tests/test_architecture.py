@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skellib"
 # Each module or subpackage of skellib, from the one that knows nothing of the others.
 ORDER = (
     "errors layouts provenance data preprocessing batches models losses config "
-    "records evaluation baselines steps training inference exhibits experiments "
-    "statistics tables claims complexity figures runner notebooks reproduce commands "
-    "__main__"
+    "records evaluation baselines networks steps training inference exhibits "
+    "experiments statistics tables claims complexity figures runner notebooks "
+    "reproduce commands __main__"
 ).split()
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -150,6 +150,10 @@ def test_what_does_not_change_the_result_does_not_change_the_key():
     assert whole.replace(**{"model.dropout_at": "inside"}).key == whole.key
     raw = e.replace(**{"model.transform": "none"})
     assert raw.replace(**{"model.new_joints": 8}).key == raw.key
+    fixed = {"training.learn_transforms": False, "training.transform_seed": 1}
+    assert raw.replace(**fixed).key == raw.key
+    for name, value in fixed.items():
+        assert e.replace(**{name: value}).key != e.key
 
 
 def test_json_round_trip_keeps_the_key():

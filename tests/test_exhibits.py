@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from skellib import evaluation, exhibits, training
+from skellib import evaluation, exhibits, networks, training
 from skellib.batches import DeviceClips
 from skellib.config import final_model
 from skellib.data import load
@@ -32,7 +32,7 @@ def pair():
 def network(pair):
     torch.manual_seed(0)
     experiment = final_model("synthetic", "quick")
-    return training.build_model(experiment, pair[0]).eval(), experiment
+    return networks.build_model(experiment, pair[0]).eval(), experiment
 
 
 def test_a_centroid_is_the_frequency_where_the_energy_is():
@@ -104,15 +104,15 @@ def test_spread_by_hand():
 def test_weights_are_found_here_first_then_among_those_kept(
     pair, network, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(training, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(networks, "project_root", lambda: tmp_path)
     model, experiment = network
-    assert training.find_weights(experiment, 0) is None
-    kept = training.kept_weights(experiment, 0)
-    training.save_weights(model, kept, experiment, 0, pair[0])
-    assert training.find_weights(experiment, 0) == kept
-    own = training.weights_path(experiment, 0)
-    training.save_weights(model, own, experiment, 0, pair[0])
-    assert training.find_weights(experiment, 0) == own
+    assert networks.find_weights(experiment, 0) is None
+    kept = networks.kept_weights(experiment, 0)
+    networks.save_weights(model, kept, experiment, 0, pair[0])
+    assert networks.find_weights(experiment, 0) == kept
+    own = networks.weights_path(experiment, 0)
+    networks.save_weights(model, own, experiment, 0, pair[0])
+    assert networks.find_weights(experiment, 0) == own
 
 
 def test_half_precision_answers_as_the_whole(pair, network, tmp_path):
@@ -121,11 +121,11 @@ def test_half_precision_answers_as_the_whole(pair, network, tmp_path):
     model, experiment = network
     path = tmp_path / "half.safetensors"
     half = copy.deepcopy(model).half()
-    training.save_weights(half, path, experiment, 0, pair[0])
+    networks.save_weights(half, path, experiment, 0, pair[0])
     whole = tmp_path / "whole.safetensors"
-    training.save_weights(model, whole, experiment, 0, pair[0])
+    networks.save_weights(model, whole, experiment, 0, pair[0])
     assert path.stat().st_size < 0.6 * whole.stat().st_size
-    read = training.load_model(path)[0]
+    read = networks.load_model(path)[0]
     assert all(p.dtype == torch.float32 for p in read.parameters())
     clips, crop = DeviceClips(pair[1]), training.crop_of(experiment)
     a, b = (evaluation.predict(m, clips, crop)["fused"] for m in (model, read))
@@ -145,7 +145,7 @@ def test_kept_weights_are_those_of_a_record_and_answer(path):
     predictor = Predictor(path)
     experiment = predictor.experiment
     seed = int(path.stem.rpartition("seed")[2])
-    assert path == training.kept_weights(experiment, seed)
+    assert path == networks.kept_weights(experiment, seed)
     assert RecordStore(ROOT / "data" / "records").get(experiment, seed) is not None
     size = predictor.layout.size
     answer = predictor.probabilities(np.zeros((5, 1, size, 3), np.float32))

@@ -17,8 +17,9 @@ from skellib.errors import InputError
 from skellib.evaluation import predict
 from skellib.inference import Predictor, read_clip
 from skellib.layouts import LAYOUTS, Layout
+from skellib.networks import load_trained, weights_path
 from skellib.records import RecordStore
-from skellib.training import Execution, crop_of, load_trained, train, weights_path
+from skellib.training import Execution, crop_of, train
 
 PUPPET = Layout(
     name="custom puppet",

@@ -28,17 +28,17 @@ def keep(
     checkpoints: CheckpointsOption = None,
 ) -> None:
     """Copy a run's final weights, in half precision, to where readers find them."""
-    from skellib import tables, training
+    from skellib import networks, tables
     from skellib.data import load
 
     chosen = tables.named(table)
     column = tables.columns(chosen, dataset)[0]
     experiment = chosen.row(row).experiment(column, profile)
-    source = training.weights_path(experiment, seed, checkpoints)
-    model, _, _ = training.load_model(source)
+    source = networks.weights_path(experiment, seed, checkpoints)
+    model, _, _ = networks.load_model(source)
     train_set, _ = load(dataset, experiment.protocol, root)
-    target = training.kept_weights(experiment, seed)
-    training.save_weights(model.half(), target, experiment, seed, train_set)
+    target = networks.kept_weights(experiment, seed)
+    networks.save_weights(model.half(), target, experiment, seed, train_set)
     print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB")
 
 
@@ -54,7 +54,7 @@ def exhibit(
     ] = None,
 ) -> None:
     """Draw from trained networks what Fig. 1 or Fig. 8 shows, and keep that."""
-    from skellib import exhibits, tables, training
+    from skellib import exhibits, networks, tables
     from skellib.data import load
 
     wanted = exhibits.NETWORKS.get(kind)
@@ -66,8 +66,8 @@ def exhibit(
     models = {}
     for name, label in rows.items():
         experiment = table.row(label).experiment(column, profile)
-        path = training.weights_path(experiment, seed, checkpoints)
-        models[name] = training.load_model(path)[0], experiment
+        path = networks.weights_path(experiment, seed, checkpoints)
+        models[name] = networks.load_model(path)[0], experiment
     pair = load(dataset, column.protocol, root)
     if kind == "frequency":
         (final,) = models.values()

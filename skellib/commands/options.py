@@ -13,7 +13,7 @@ from skellib.errors import InputError
 if TYPE_CHECKING:
     from skellib.records import Metrics, RecordStore
 
-TABLE_NAMES = 'I to XI, fig9, "other data", "other splits", "open choices"'
+TABLE_NAMES = 'I to XI, fig9, "other data", "other splits", "the draw", "open choices"'
 
 DatasetOption = Annotated[
     str, typer.Option(help="synthetic, or one that was prepared.")

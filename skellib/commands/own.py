@@ -58,8 +58,8 @@ def evaluate(
     from skellib.config import final_model
     from skellib.data import load
     from skellib.inference import Predictor
+    from skellib.networks import weights_path
     from skellib.records import write_atomically
-    from skellib.training import weights_path
 
     protocol = protocol_of(dataset, protocol, root)
     if checkpoint is None:
@@ -137,7 +137,7 @@ def predict(
     """Name what clips show: the most likely classes with their probabilities."""
     from skellib.data import RELEASES
     from skellib.inference import Predictor, read_clip
-    from skellib.training import load_trained
+    from skellib.networks import load_trained
 
     key = dataset or load_trained(checkpoint).experiment.dataset
     if dataset is not None and dataset not in RELEASES:

@@ -14,10 +14,10 @@ from skellib.complexity import true_macs
 from skellib.config import Experiment
 from skellib.data import load
 from skellib.errors import InputError
+from skellib.networks import build_model
 from skellib.provenance import stamp
 from skellib.records import RecordStore, RunRecord
 from skellib.runner.plan import Run
-from skellib.training import build_model
 
 # Multiply-accumulates a second where no record says better: a data-centre GPU in
 # single precision, and two cores of a server's processor.
