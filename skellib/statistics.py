@@ -164,11 +164,15 @@ class Shares:
         rows: between the means of the rows.
         seeds: between the means of the seeds.
         rest: neither: what a seed does to one row and not to the others.
+        rows_p, seeds_p: p values of the F test of either share against the rest: that
+            chance alone makes the means of the rows (the seeds) as different.
     """
 
     rows: float
     seeds: float
     rest: float
+    rows_p: float
+    seeds_p: float
 
 
 def shares(values: Sequence[Sequence[float]]) -> Shares:
@@ -187,9 +191,18 @@ def shares(values: Sequence[Sequence[float]]) -> Shares:
     total = ((table - mean) ** 2).sum()
     if total <= NO_SPREAD:
         raise InputError("shares: all values are the same")
-    rows = table.shape[1] * ((table.mean(1) - mean) ** 2).sum() / total
-    seeds = table.shape[0] * ((table.mean(0) - mean) ** 2).sum() / total
-    return Shares(float(rows), float(seeds), float(1 - rows - seeds))
+    rows = float(table.shape[1] * ((table.mean(1) - mean) ** 2).sum() / total)
+    seeds = float(table.shape[0] * ((table.mean(0) - mean) ** 2).sum() / total)
+    rest = max(0.0, 1 - rows - seeds)
+    freedom = table.shape[0] - 1, table.shape[1] - 1
+
+    def p(share: float, df: int) -> float:
+        """Of one share; the rest has the product of both degrees of freedom."""
+        spare = freedom[0] * freedom[1]
+        ratio = share / df / (rest / spare) if rest else np.inf
+        return float(stats.f.sf(ratio, df, spare))
+
+    return Shares(rows, seeds, rest, p(rows, freedom[0]), p(seeds, freedom[1]))
 
 
 def _sign_flips(difference: np.ndarray) -> float:

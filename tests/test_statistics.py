@@ -212,6 +212,21 @@ def test_shares_are_parts_of_a_whole_whichever_way_the_table_is_read(table):
     assert found.rows == pytest.approx(turned.seeds)
 
 
+def test_p_values_of_shares():
+    # With two rows the F test is Student's paired test.
+    one, other = [70.0, 72.5, 71.0, 69.5], [71.0, 74.5, 71.5, 71.5]
+    expected = stats.ttest_rel(one, other).pvalue
+    assert shares([one, other]).rows_p == pytest.approx(expected)
+    # F(2, 4) exceeds 6.944 in one case of twenty (printed tables). Row effects ±a and
+    # a rest that sums to zero by row and by seed: F = (6 a²/2) / (4/4) = 3 a².
+    a = math.sqrt(6.944 / 3)
+    rest = np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    table = np.array([[a], [-a], [0.0]]) + rest
+    assert shares(table).rows_p == pytest.approx(0.05, abs=1e-4)
+    assert shares(table).seeds_p == pytest.approx(1)
+    assert shares([[1.0, 2.0], [3.0, 4.0]]).rows_p == 0  # no rest at all
+
+
 def test_shares_of_too_little():
     for table in ([[1.0, 2.0]], [[1.0], [2.0]], [[1.0, 1.0], [1.0, 1.0]]):
         with pytest.raises(InputError, match="shares"):
