@@ -1,4 +1,4 @@
-"""What Figs. 1 and 8 show of trained networks, small enough to be kept with the book.
+"""What figures show of trained networks, small enough to be kept with the book.
 
 The figures need a trained network and the clips. An exhibit is what is left of both
 once the figure can be drawn: class means of spectra, points in the plane, and the
@@ -8,10 +8,12 @@ back from it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -19,7 +21,9 @@ from torch import Tensor
 from skellib import evaluation
 from skellib.config import Experiment
 from skellib.data import PackedDataset
+from skellib.errors import InputError
 from skellib.models import SLnLRFA
+from skellib.preprocessing import frames_of, turned
 from skellib.provenance import project_root, stamp
 from skellib.records import read_kept, to_json, write_atomically
 from skellib.training import clips_of, crop_of
@@ -73,6 +77,23 @@ class EmbeddingExhibit(_Exhibit):
     label: list[int]
     points: dict[str, list[list[float]]]
     spread: dict[str, dict[str, float]]
+
+
+class TurnExhibit(_Exhibit):
+    """What networks name rightly of test clips that are turned before they are asked.
+
+    Attributes:
+        keys: of the networks' experiments, by the name of their row.
+        tilt: by camera, how far the bodies lean towards it on average, see
+            :func:`lean`.
+        degrees: by axis the angles, see :func:`skellib.preprocessing.turned`.
+        top1: by row, seed and axis the accuracy at each angle.
+    """
+
+    keys: dict[str, str]
+    tilt: dict[int, float]
+    degrees: dict[str, list[float]]
+    top1: dict[str, dict[int, dict[str, list[float]]]]
 
 
 def _origin(
@@ -194,6 +215,83 @@ def embedding(
     )
 
 
+PITCH, YAW = "pitch", "yaw"
+TURNS: dict[str, tuple[float, ...]] = {
+    PITCH: (-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10, 12.5, 15),
+    YAW: (-60, -45, -30, -15, 0, 15, 30, 45, 60),
+}
+"""Degrees by which clips are turned: about the axis to the right; the upward one."""
+AXES = {PITCH: 0, YAW: 1}
+
+
+def lean(dataset: PackedDataset) -> dict[int, float]:
+    """How far the bodies lean towards each camera, in degrees, by the camera's number.
+
+    The angle between the upward axis and the mean direction from the body's centre to
+    the head, in the plane of the upward axis and the depth: that of a camera which
+    looks down on people who stand upright.
+
+    Raises:
+        InputError: the layout has no head, or no depth behind an upward second axis.
+    """
+    layout = dataset.layout
+    if "head" not in layout.joints or layout.dims != 3 or layout.up[0] != 1:
+        raise InputError(f"{dataset.key}: no head, or no depth, to tell a lean by")
+    which, frames = frames_of(
+        torch.from_numpy(np.asarray(dataset.starts)),
+        torch.from_numpy(np.asarray(dataset.lengths)),
+    )
+    first_bodies = np.asarray(dataset.joints)[frames.numpy(), 0, :, :3]
+    joints = torch.from_numpy(first_bodies).double()
+    body = joints[:, layout.joints.index("head")] - sum(
+        weight * joints[:, joint] for joint, weight in layout.center
+    )
+    there = body.norm(dim=-1) > 0
+    body = body / body.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    view = torch.from_numpy(np.asarray(dataset.view))[which]
+    angles = {}
+    for camera in view.unique().tolist():
+        mean = body[there & (view == camera)].mean(0)
+        angle = torch.atan2(-mean[2], layout.up[1] * mean[1])
+        angles[int(camera)] = round(math.degrees(angle.item()), 2)
+    return angles
+
+
+def turn(
+    models: Mapping[tuple[str, int], tuple[SLnLRFA, Experiment]],
+    every: PackedDataset,
+    test: PackedDataset,
+) -> TurnExhibit:
+    """Ask networks for the test clips, turned about two axes, one at a time.
+
+    Args:
+        models: by row and seed, each with its experiment; all with the same data set.
+        every: the clips of all cameras, for their tilt.
+        test: the test clips.
+    """
+    (_, first), *_ = models.values()
+    top1: dict[str, dict[int, dict[str, list[float]]]] = {}
+    for (row, seed), (model, experiment) in models.items():
+        crop = crop_of(experiment)
+        measured: dict[str, list[float]] = {}
+        for name, degrees in TURNS.items():
+            measured[name] = []
+            for angle in degrees:
+                clips = clips_of(experiment, test)
+                clips.joints = turned(clips.joints, angle, AXES[name])
+                answer = evaluation.predict(model, clips, crop)["fused"].argmax(1)
+                right = (answer == clips.label).double().mean().item()
+                measured[name].append(round(right, 6))
+        top1.setdefault(row, {})[seed] = measured
+    return TurnExhibit(
+        **_origin(first, min(seed for _, seed in models), test),
+        keys={row: experiment.key for (row, _), (_, experiment) in models.items()},
+        tilt=lean(every),
+        degrees={name: list(degrees) for name, degrees in TURNS.items()},
+        top1=top1,
+    )
+
+
 def _rounded(values: Tensor, digits: int = 4) -> list[Any]:
     return torch.round(values.double(), decimals=digits).tolist()
 
@@ -204,9 +302,11 @@ def path(kind: str, dataset: str, profile: str, folder: Path | None = None) -> P
     return root / f"{kind}-{dataset}-{profile}.json"
 
 
-KINDS: dict[str, type[FrequencyExhibit] | type[EmbeddingExhibit]] = {
+Exhibit = FrequencyExhibit | EmbeddingExhibit | TurnExhibit
+KINDS: dict[str, type[Exhibit]] = {
     "frequency": FrequencyExhibit,
     "embedding": EmbeddingExhibit,
+    "turn": TurnExhibit,
 }
 
 
@@ -216,13 +316,20 @@ NETWORKS = {
         "VI",
         {"CE": "CE (Baseline1)", "SMCE": "SMCE (,0.6)", "SMFL": "SMFL (2,0.6)"},
     ),
+    "turn": (
+        "The draw",
+        {
+            "as drawn": "Transforms left as drawn",
+            **{f"drawn by {s}": f"Transforms drawn by seed {s}" for s in range(3)},
+        },
+    ),
 }
-"""The networks that an exhibit shows: a table of the paper, and rows of it by name."""
+"""The networks that an exhibit shows: a table, and rows of it by name."""
+SEEDS = {"turn": (0, 1, 2)}
+"""Seeds of those rows where an exhibit shows several."""
 
 
-def write(
-    exhibit: FrequencyExhibit | EmbeddingExhibit, folder: Path | None = None
-) -> Path:
+def write(exhibit: Exhibit, folder: Path | None = None) -> Path:
     """Keep an exhibit, and return its path."""
     kind = next(name for name, each in KINDS.items() if isinstance(exhibit, each))
     where = path(kind, exhibit.dataset, exhibit.profile, folder)
@@ -234,7 +341,7 @@ def read(kind: str, dataset: str, profile: str, folder: Path | None = None) -> A
     """An exhibit that is kept, or None.
 
     Args:
-        kind: ``"frequency"`` or ``"embedding"``.
+        kind: ``"frequency"``, ``"embedding"`` or ``"turn"``.
         dataset, profile: of its networks.
 
     Raises:

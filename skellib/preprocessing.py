@@ -12,6 +12,8 @@ rule keeps an absent second body at zero.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -198,6 +200,32 @@ def crop_resize(
     a = joints[first + left].float()  # (B, T, M, N, C)
     b = joints[first + right].float()
     return torch.lerp(a, b, weight).permute(0, 4, 1, 3, 2)
+
+
+def turned(joints: Tensor, degrees: float, axis: int) -> Tensor:
+    """Rotate points about a coordinate axis through the origin.
+
+    Args:
+        joints: (..., 3 or more channels); channels after the third stay as they are.
+        degrees: by the right-hand rule.
+        axis: 0, 1 or 2. About 0, to the right of a camera, a turn of 90 degrees moves
+            the second axis to the third.
+
+    Raises:
+        ValueError: there is no such axis, or no third coordinate.
+    """
+    if axis not in range(3) or joints.shape[-1] < 3:
+        raise ValueError(f"turned: axis {axis} of {joints.shape[-1]} coordinates")
+    one, other = (axis + 1) % 3, (axis + 2) % 3
+    angle = math.radians(degrees)
+    result = joints.clone()
+    result[..., one] = math.cos(angle) * joints[..., one] - (
+        math.sin(angle) * joints[..., other]
+    )
+    result[..., other] = math.sin(angle) * joints[..., one] + (
+        math.cos(angle) * joints[..., other]
+    )
+    return result
 
 
 def velocity(x: Tensor, padding: str = "end") -> Tensor:

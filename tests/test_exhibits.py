@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from skellib import evaluation, exhibits, networks, training
+from skellib import evaluation, exhibits, networks, preprocessing, tables, training
 from skellib.batches import DeviceClips
 from skellib.config import final_model
 from skellib.data import load
 from skellib.errors import InputError
-from skellib.experiments import TABLES
 from skellib.inference import Predictor
 from skellib.records import RecordStore
 
@@ -85,7 +85,7 @@ def test_the_embedding_exhibit(pair, network):
 def test_the_networks_are_rows_of_their_tables():
     for number, rows in exhibits.NETWORKS.values():
         for label in rows.values():
-            assert TABLES[number].row(label).ours
+            assert tables.named(number).row(label).ours
 
 
 def test_spread_by_hand():
@@ -166,3 +166,45 @@ def test_the_kept_network_repeats_its_record(shared, tmp_path):
     # Half precision may move a clip that lies on the border.
     assert again.top1 == pytest.approx(record.test.top1, abs=2.5 / 464)
     assert clean.top1 == pytest.approx(record.clean.top1, abs=2.5 / 369)
+
+
+def test_a_lean_is_what_the_bodies_were_turned_by(pair):
+    train, _ = pair
+    straight = exhibits.lean(train)
+    assert set(straight) == set(train.view.tolist())
+    joints = torch.tensor(train.joints)
+    for angle in (5.0, -12.0):
+        turned = preprocessing.turned(joints, angle, axis=0).numpy()
+        leaning = exhibits.lean(dataclasses.replace(train, joints=turned))
+        for camera, before in straight.items():
+            # A positive turn moves the head away from the camera.
+            assert leaning[camera] == pytest.approx(before - angle, abs=0.02)
+
+
+def test_networks_are_asked_for_turned_clips(pair, network, tmp_path):
+    model, experiment = network
+    train, test = pair
+    made = exhibits.turn({("row", 3): (model, experiment)}, train, test)
+    for name, degrees in exhibits.TURNS.items():
+        found = made.top1["row"][3][name]
+        assert len(found) == len(degrees)
+        for angle in (0, max(degrees)):
+            joints = torch.tensor(test.joints)
+            turned = preprocessing.turned(joints, angle, exhibits.AXES[name]).numpy()
+            clips = DeviceClips(dataclasses.replace(test, joints=turned))
+            # To turn about the body's centre is to turn before the centring.
+            crop = training.crop_of(experiment)
+            answers = evaluation.predict(model, clips, crop)["fused"].argmax(1)
+            right = (answers == clips.label).double().mean().item()
+            assert found[degrees.index(angle)] == pytest.approx(right, abs=0.021)
+    assert (made.seed, made.keys) == (3, {"row": experiment.key})
+    exhibits.write(made, tmp_path)
+    assert exhibits.read("turn", made.dataset, made.profile, tmp_path) == made
+
+
+def test_a_layout_without_a_head_has_no_lean(pair):
+    train, _ = pair
+    names = tuple("top" if n == "head" else n for n in train.layout.joints)
+    other = dataclasses.replace(train.layout, joints=names)
+    with pytest.raises(InputError, match="no head"):
+        exhibits.lean(dataclasses.replace(train, layout=other))

@@ -16,6 +16,7 @@ from skellib.preprocessing import (
     crop_resize,
     random_crop,
     tracked,
+    turned,
     velocity,
 )
 
@@ -243,3 +244,23 @@ def test_tracked():
 def test_centring_keeps_the_storage_type(dtype):
     joints, starts, lengths = packed([3])
     assert center(joints.to(dtype), starts, lengths, KINECT).dtype == dtype
+
+
+def test_a_turn_by_hand():
+    x = torch.tensor([1.0, 2.0, 3.0, 0.5])  # the fourth channel is no coordinate
+    assert turned(x, 90, 0).tolist() == pytest.approx([1, -3, 2, 0.5])
+    assert turned(x, 90, 1).tolist() == pytest.approx([3, 2, -1, 0.5])
+    assert turned(x, 90, 2).tolist() == pytest.approx([-2, 1, 3, 0.5])
+    with pytest.raises(ValueError, match="axis 3"):
+        turned(x, 10, 3)
+    with pytest.raises(ValueError, match="2 coordinates"):
+        turned(x[:2], 10, 0)
+
+
+@given(degrees=st.floats(-360, 360), axis=st.integers(0, 2))
+def test_a_turn_keeps_lengths_and_is_undone_by_its_opposite(degrees, axis):
+    x = torch.randn(7, 3, dtype=torch.float64)
+    there = turned(x, degrees, axis)
+    assert torch.allclose(there.norm(dim=-1), x.norm(dim=-1))
+    assert torch.allclose(turned(there, -degrees, axis), x)
+    assert torch.equal(there[:, axis], x[:, axis])

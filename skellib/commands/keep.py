@@ -43,7 +43,9 @@ def keep(
 
 
 def exhibit(
-    kind: Annotated[str, typer.Argument(help="frequency (Fig. 1), embedding (8).")],
+    kind: Annotated[
+        str, typer.Argument(help="frequency (Fig. 1), embedding (Fig. 8) or turn.")
+    ],
     dataset: DatasetOption = "nucla",
     profile: ProfileOption = "laptop",
     seed: SeedOption = 0,
@@ -53,9 +55,9 @@ def exhibit(
         Path | None, typer.Option(help="Folder; data/exhibits unless given.")
     ] = None,
 ) -> None:
-    """Draw from trained networks what Fig. 1 or Fig. 8 shows, and keep that."""
+    """Draw from trained networks what Fig. 1, Fig. 8 or Chapter 10 shows; keep that."""
     from skellib import exhibits, networks, tables
-    from skellib.data import load
+    from skellib.data import load, open_dataset
 
     wanted = exhibits.NETWORKS.get(kind)
     if wanted is None:
@@ -66,12 +68,17 @@ def exhibit(
     models = {}
     for name, label in rows.items():
         experiment = table.row(label).experiment(column, profile)
-        path = networks.weights_path(experiment, seed, checkpoints)
-        models[name] = networks.load_model(path)[0], experiment
+        for each in exhibits.SEEDS.get(kind, (seed,)):
+            path = networks.weights_path(experiment, each, checkpoints)
+            models[name, each] = networks.load_model(path)[0], experiment
     pair = load(dataset, column.protocol, root)
+    made: exhibits.Exhibit
     if kind == "frequency":
         (final,) = models.values()
-        path = exhibits.write(exhibits.frequency(*final, seed, *pair), out)
+        made = exhibits.frequency(*final, seed, *pair)
+    elif kind == "embedding":
+        by_loss = {name: model for (name, _), model in models.items()}
+        made = exhibits.embedding(by_loss, seed, pair[1])
     else:
-        path = exhibits.write(exhibits.embedding(models, seed, pair[1]), out)
-    print(path)
+        made = exhibits.turn(models, open_dataset(dataset, root), pair[1])
+    print(exhibits.write(made, out))
