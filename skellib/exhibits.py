@@ -20,7 +20,7 @@ from torch import Tensor
 
 from skellib import evaluation
 from skellib.config import Experiment
-from skellib.data import PackedDataset
+from skellib.data import PackedDataset, clean
 from skellib.errors import InputError
 from skellib.models import SLnLRFA
 from skellib.preprocessing import frames_of, turned
@@ -79,6 +79,10 @@ class EmbeddingExhibit(_Exhibit):
     spread: dict[str, dict[str, float]]
 
 
+Turned = dict[str, dict[int, dict[str, list[float]]]]
+"""By row, seed and axis a number for each angle."""
+
+
 class TurnExhibit(_Exhibit):
     """What networks name rightly of test clips that are turned before they are asked.
 
@@ -88,12 +92,14 @@ class TurnExhibit(_Exhibit):
             :func:`lean`.
         degrees: by axis the angles, see :func:`skellib.preprocessing.turned`.
         top1: by row, seed and axis the accuracy at each angle.
+        clean: the same on the test clips without a twin among the training clips.
     """
 
     keys: dict[str, str]
     tilt: dict[int, float]
     degrees: dict[str, list[float]]
-    top1: dict[str, dict[int, dict[str, list[float]]]]
+    top1: Turned
+    clean: Turned
 
 
 def _origin(
@@ -217,8 +223,8 @@ def embedding(
 
 PITCH, YAW = "pitch", "yaw"
 TURNS: dict[str, tuple[float, ...]] = {
-    PITCH: (-10, -7.5, -5, -2.5, 0, 2.5, 5, 7.5, 10, 12.5, 15),
-    YAW: (-60, -45, -30, -15, 0, 15, 30, 45, 60),
+    PITCH: (-10, -5, 0, 5, 10, 15),
+    YAW: (-60, -40, -20, 0, 20, 40, 60),
 }
 """Degrees by which clips are turned: about the axis to the right; the upward one."""
 AXES = {PITCH: 0, YAW: 1}
@@ -229,7 +235,8 @@ def lean(dataset: PackedDataset) -> dict[int, float]:
 
     The angle between the upward axis and the mean direction from the body's centre to
     the head, in the plane of the upward axis and the depth: that of a camera which
-    looks down on people who stand upright.
+    looks down on people who stand upright. Clips that repeat another one's numbers
+    are left out: whoever copied them, they are not this camera's.
 
     Raises:
         InputError: the layout has no head, or no depth behind an upward second axis.
@@ -237,18 +244,19 @@ def lean(dataset: PackedDataset) -> dict[int, float]:
     layout = dataset.layout
     if "head" not in layout.joints or layout.dims != 3 or layout.up[0] != 1:
         raise InputError(f"{dataset.key}: no head, or no depth, to tell a lean by")
+    own = dataset.subset(np.flatnonzero(np.asarray(dataset.duplicate_of) < 0))
     which, frames = frames_of(
-        torch.from_numpy(np.asarray(dataset.starts)),
-        torch.from_numpy(np.asarray(dataset.lengths)),
+        torch.from_numpy(np.asarray(own.starts)),
+        torch.from_numpy(np.asarray(own.lengths)),
     )
-    first_bodies = np.asarray(dataset.joints)[frames.numpy(), 0, :, :3]
+    first_bodies = np.asarray(own.joints)[frames.numpy(), 0, :, :3]
     joints = torch.from_numpy(first_bodies).double()
     body = joints[:, layout.joints.index("head")] - sum(
         weight * joints[:, joint] for joint, weight in layout.center
     )
     there = body.norm(dim=-1) > 0
     body = body / body.norm(dim=-1, keepdim=True).clamp_min(1e-9)
-    view = torch.from_numpy(np.asarray(dataset.view))[which]
+    view = torch.from_numpy(np.asarray(own.view))[which]
     angles = {}
     for camera in view.unique().tolist():
         mean = body[there & (view == camera)].mean(0)
@@ -260,6 +268,7 @@ def lean(dataset: PackedDataset) -> dict[int, float]:
 def turn(
     models: Mapping[tuple[str, int], tuple[SLnLRFA, Experiment]],
     every: PackedDataset,
+    train: PackedDataset,
     test: PackedDataset,
 ) -> TurnExhibit:
     """Ask networks for the test clips, turned about two axes, one at a time.
@@ -267,29 +276,40 @@ def turn(
     Args:
         models: by row and seed, each with its experiment; all with the same data set.
         every: the clips of all cameras, for their tilt.
+        train: the training clips, to tell which test clips have a twin there.
         test: the test clips.
     """
     (_, first), *_ = models.values()
-    top1: dict[str, dict[int, dict[str, list[float]]]] = {}
+    keep = torch.from_numpy(clean(train, test))
+    both: tuple[Turned, Turned] = {}, {}
     for (row, seed), (model, experiment) in models.items():
-        crop = crop_of(experiment)
-        measured: dict[str, list[float]] = {}
         for name, degrees in TURNS.items():
-            measured[name] = []
-            for angle in degrees:
-                clips = clips_of(experiment, test)
-                clips.joints = turned(clips.joints, angle, AXES[name])
-                answer = evaluation.predict(model, clips, crop)["fused"].argmax(1)
-                right = (answer == clips.label).double().mean().item()
-                measured[name].append(round(right, 6))
-        top1.setdefault(row, {})[seed] = measured
+            right = [_right(model, experiment, test, name, angle) for angle in degrees]
+            for found, part in zip(both, (torch.ones_like(keep), keep), strict=True):
+                shares = [round(r[part].double().mean().item(), 6) for r in right]
+                found.setdefault(row, {}).setdefault(seed, {})[name] = shares
     return TurnExhibit(
         **_origin(first, min(seed for _, seed in models), test),
         keys={row: experiment.key for (row, _), (_, experiment) in models.items()},
         tilt=lean(every),
         degrees={name: list(degrees) for name, degrees in TURNS.items()},
-        top1=top1,
+        top1=both[0],
+        clean=both[1],
     )
+
+
+def _right(
+    model: SLnLRFA,
+    experiment: Experiment,
+    test: PackedDataset,
+    axis: str,
+    degrees: float,
+) -> Tensor:
+    """Which test clips are named rightly when they are turned, (n,) bool."""
+    clips = clips_of(experiment, test)
+    clips.joints = turned(clips.joints, degrees, AXES[axis])
+    answer = evaluation.predict(model, clips, crop_of(experiment))["fused"]
+    return answer.argmax(1) == clips.label
 
 
 def _rounded(values: Tensor, digits: int = 4) -> list[Any]:

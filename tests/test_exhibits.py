@@ -184,7 +184,7 @@ def test_a_lean_is_what_the_bodies_were_turned_by(pair):
 def test_networks_are_asked_for_turned_clips(pair, network, tmp_path):
     model, experiment = network
     train, test = pair
-    made = exhibits.turn({("row", 3): (model, experiment)}, train, test)
+    made = exhibits.turn({("row", 3): (model, experiment)}, train, train, test)
     for name, degrees in exhibits.TURNS.items():
         found = made.top1["row"][3][name]
         assert len(found) == len(degrees)

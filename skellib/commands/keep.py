@@ -80,5 +80,5 @@ def exhibit(
         by_loss = {name: model for (name, _), model in models.items()}
         made = exhibits.embedding(by_loss, seed, pair[1])
     else:
-        made = exhibits.turn(models, open_dataset(dataset, root), pair[1])
+        made = exhibits.turn(models, open_dataset(dataset, root), *pair)
     print(exhibits.write(made, out))
