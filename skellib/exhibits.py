@@ -101,6 +101,15 @@ class TurnExhibit(_Exhibit):
     top1: Turned
     clean: Turned
 
+    def gained(self, axis: str, angle: float, clean: bool = False) -> list[float]:
+        """Points that each network gains by a turn, row by row and seed by seed."""
+        zero, at = (self.degrees[axis].index(a) for a in (0, angle))
+        return [
+            100 * (found[axis][at] - found[axis][zero])
+            for seeds in (self.clean if clean else self.top1).values()
+            for found in seeds.values()
+        ]
+
 
 def _origin(
     experiment: Experiment, seed: int, dataset: PackedDataset
@@ -283,8 +292,14 @@ def turn(
     keep = torch.from_numpy(clean(train, test))
     both: tuple[Turned, Turned] = {}, {}
     for (row, seed), (model, experiment) in models.items():
+        clips, crop = clips_of(experiment, test), crop_of(experiment)
+        straight = clips.joints
         for name, degrees in TURNS.items():
-            right = [_right(model, experiment, test, name, angle) for angle in degrees]
+            right = []
+            for angle in degrees:
+                clips.joints = turned(straight, angle, AXES[name])
+                answers = evaluation.predict(model, clips, crop)["fused"].argmax(1)
+                right.append(answers == clips.label)
             for found, part in zip(both, (torch.ones_like(keep), keep), strict=True):
                 shares = [round(r[part].double().mean().item(), 6) for r in right]
                 found.setdefault(row, {}).setdefault(seed, {})[name] = shares
@@ -296,20 +311,6 @@ def turn(
         top1=both[0],
         clean=both[1],
     )
-
-
-def _right(
-    model: SLnLRFA,
-    experiment: Experiment,
-    test: PackedDataset,
-    axis: str,
-    degrees: float,
-) -> Tensor:
-    """Which test clips are named rightly when they are turned, (n,) bool."""
-    clips = clips_of(experiment, test)
-    clips.joints = turned(clips.joints, degrees, AXES[axis])
-    answer = evaluation.predict(model, clips, crop_of(experiment))["fused"]
-    return answer.argmax(1) == clips.label
 
 
 def _rounded(values: Tensor, digits: int = 4) -> list[Any]:

@@ -198,6 +198,10 @@ def test_networks_are_asked_for_turned_clips(pair, network, tmp_path):
             right = (answers == clips.label).double().mean().item()
             assert found[degrees.index(angle)] == pytest.approx(right, abs=0.021)
     assert (made.seed, made.keys) == (3, {"row": experiment.key})
+    pitch = made.top1["row"][3]["pitch"]
+    first, zero = (exhibits.TURNS["pitch"].index(a) for a in (-10, 0))
+    assert made.gained("pitch", -10) == [100 * (pitch[first] - pitch[zero])]
+    assert made.gained("yaw", 0, clean=True) == [0]
     exhibits.write(made, tmp_path)
     assert exhibits.read("turn", made.dataset, made.profile, tmp_path) == made
 

@@ -486,6 +486,8 @@ def test_gains_are_the_differences_to_the_baseline_row(store):
     # t(0.975, 2) = 4.3027; the differences 1, 2, 3 have a standard error of 1/sqrt(3).
     assert rows[FULL]["high"] == pytest.approx(2 + 4.3027 / math.sqrt(3), abs=1e-4)
     assert rows["CNN Variant"]["mean"] is None
+    quick = tables.gains(V, "N-UCLA", store, "quick")
+    assert {row["paper"] for row in quick} == {None}
     assert rows["CNN Variant"]["paper"] == pytest.approx(0.2)
 
 

@@ -22,6 +22,7 @@ from skellib.commands.options import (
     StoreOption,
     TablesOption,
     ThreadsOption,
+    execution_of,
     store_of,
 )
 from skellib.errors import InputError
@@ -78,7 +79,6 @@ def reproduce(
     from skellib.notebooks import NotebookError
     from skellib.reproduce import reproduce as run
     from skellib.runner import RunError
-    from skellib.training import Execution
 
     try:
         run(
@@ -91,13 +91,7 @@ def reproduce(
             workers=workers,
             scheduler=scheduler,
             devices=devices,
-            execution=Execution(
-                accelerator=accelerator,
-                precision=precision,
-                compile=compile,
-                graphs=graphs,
-                threads=threads,
-            ),
+            execution=execution_of(accelerator, precision, compile, graphs, threads),
             out=out,
         )
     except (NotebookError, RunError) as error:
@@ -144,7 +138,6 @@ def queue(
     """
     from skellib import runner
     from skellib.records import RecordStore
-    from skellib.training import Execution
 
     own = runner.store_for(profile)
     store = RecordStore(records) if records else own
@@ -177,13 +170,7 @@ def queue(
             store,
             budget,
             estimates=estimates,
-            execution=Execution(
-                accelerator=accelerator,
-                precision=precision,
-                compile=compile,
-                graphs=graphs,
-                threads=threads,
-            ),
+            execution=execution_of(accelerator, precision, compile, graphs, threads),
             root=root,
             checkpoints=checkpoints,
         )

@@ -55,7 +55,10 @@ def exhibit(
         Path | None, typer.Option(help="Folder; data/exhibits unless given.")
     ] = None,
 ) -> None:
-    """Draw from trained networks what Fig. 1, Fig. 8 or Chapter 10 shows; keep that."""
+    """Draw from trained networks what a figure shows, and keep that.
+
+    ``turn`` is of the chapter "The draw and the camera", of several seeds.
+    """
     from skellib import exhibits, networks, tables
     from skellib.data import load, open_dataset
 

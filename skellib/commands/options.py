@@ -12,6 +12,7 @@ from skellib.errors import InputError
 
 if TYPE_CHECKING:
     from skellib.records import Metrics, RecordStore
+    from skellib.training import Execution
 
 TABLE_NAMES = 'I to XI, fig9, "other data", "other splits", "the draw", "open choices"'
 
@@ -94,6 +95,29 @@ def protocol_of(dataset: str, protocol: str | None, root: Path | None) -> str:
     if dataset in PROTOCOLS:
         return PROTOCOLS[dataset][0]
     return protocols_of(open_dataset(dataset, root))[0]
+
+
+def execution_of(
+    accelerator: str,
+    precision: str,
+    compile: bool,
+    graphs: bool,
+    threads: int,
+    devices: int = 1,
+    nodes: int = 1,
+) -> Execution:
+    """How runs are carried out, by the options of that name."""
+    from skellib.training import Execution
+
+    return Execution(
+        accelerator=accelerator,
+        devices=devices,
+        nodes=nodes,
+        precision=precision,
+        compile=compile,
+        graphs=graphs,
+        threads=threads,
+    )
 
 
 def store_of(profile: str, folder: Path | None) -> RecordStore:

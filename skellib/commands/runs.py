@@ -21,6 +21,7 @@ from skellib.commands.options import (
     StoreOption,
     ThreadsOption,
     assignments,
+    execution_of,
     protocol_of,
     scores,
     store_of,
@@ -66,7 +67,6 @@ def train(
     """
     from skellib.config import final_model
     from skellib.data import load
-    from skellib.training import Execution
     from skellib.training import train as train_run
 
     protocol = protocol_of(dataset, protocol, root)
@@ -93,14 +93,8 @@ def train(
         test_set,
         store=store,
         checkpoints=checkpoints,
-        execution=Execution(
-            accelerator=accelerator,
-            devices=devices,
-            nodes=nodes,
-            precision=precision,
-            compile=compile,
-            graphs=graphs,
-            threads=threads,
+        execution=execution_of(
+            accelerator, precision, compile, graphs, threads, devices, nodes
         ),
     )
     say(

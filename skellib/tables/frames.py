@@ -46,11 +46,12 @@ def gains(
     """The differences to the baseline row, as :func:`skellib.figures.gains` draws them.
 
     A line for each other row: ``label``, ``paper`` (the paper's difference), and of
-    the measured one ``n``, ``mean``, ``low`` and ``high``, in points.
+    the measured one ``n``, ``mean``, ``low`` and ``high``, in points. The paper's is
+    left out beside ``quick`` runs, as in :func:`marks`.
     """
     found = column_cells(table, _column(table, column), profile, store, clean)
     return [
-        {"label": cell.label, "paper": cell.claimed}
+        {"label": cell.label, "paper": None if profile == "quick" else cell.claimed}
         | {k: getattr(cell.difference, k, None) for k in ("n", "mean", "low", "high")}
         for cell in found
         if not cell.baseline
