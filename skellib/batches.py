@@ -16,12 +16,16 @@ import torch
 from torch import Tensor
 
 from skellib.data import PackedDataset
+from skellib.errors import InputError
 from skellib.preprocessing import (
+    YAW_AXIS,
     center,
     central_crop,
     crop_resize,
     frames_of,
     random_crop,
+    random_turns,
+    turn_clips,
 )
 
 _PIECE = 2**22
@@ -30,7 +34,7 @@ _PIECE = 2**22
 
 @dataclass(frozen=True)
 class Crop:
-    """How clips are cropped and resized (Section IV-A).
+    """How clips are cropped and resized (Section IV-A), and turned, which is not there.
 
     Attributes:
         frames: ``T``, the length after resizing.
@@ -38,6 +42,8 @@ class Crop:
         floor: a training crop's least number of frames, where the clip has as many.
         central: the share that inference keeps.
         align_corners: of the resizing, see :func:`crop_resize`.
+        pitch, yaw: the largest angles by which a training clip is turned at random,
+            in degrees, see :func:`turn_clips`. The paper turns nothing.
     """
 
     frames: int = 64
@@ -45,6 +51,8 @@ class Crop:
     floor: int = 1
     central: float = 0.95
     align_corners: bool = False
+    pitch: float = 0.0
+    yaw: float = 0.0
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
@@ -72,6 +80,7 @@ class DeviceClips:
     ) -> None:
         lengths = np.asarray(dataset.lengths)
         starts = np.cumsum(lengths) - lengths
+        self.layout = dataset.layout
         self.lengths = torch.from_numpy(lengths).to(device)
         self.starts = torch.from_numpy(starts).to(device)
         self.label = torch.from_numpy(np.asarray(dataset.label)).to(device)
@@ -118,22 +127,33 @@ class DeviceClips:
 
         Yields:
             ``x`` (B, C, T, N, M) float32 and the labels (B,).
+
+        Raises:
+            InputError: the clips are to be turned and have no depth.
         """
+        turn = crop.pitch > 0 or crop.yaw > 0
+        if turn and (self.layout.dims != 3 or self.layout.up[0] != YAW_AXIS):
+            raise InputError(
+                f"preprocessing.pitch and preprocessing.yaw: joints of "
+                f"{self.layout.name} cannot be turned; set both to 0"
+            )
         generator = epoch_generator(seed, epoch)
         device = self.joints.device
         order = torch.randperm(len(self), generator=generator)
         offset, kept = random_crop(
             self.lengths.cpu(), generator, crop.ratio, crop.floor
         )
+        # Drawn last: without turns the draws before are what they always were.
+        angles = random_turns(len(self), generator, crop.pitch, crop.yaw)
         plan = torch.stack([order, offset[order], kept[order]]).to(device)
-        for part in plan.split(batch, dim=1):
-            if (
-                world > 1
-            ):  # every process takes as many, the first clips twice if need be
-                size = -(-part.shape[1] // world)
-                turn = torch.arange(size, device=device) * world + rank
-                part = part[:, turn % part.shape[1]]
-            yield self._batch(part, crop)
+        angles = angles[:, order].to(device)
+        for part in torch.arange(len(self), device=device).split(batch):
+            if world > 1:  # all take as many, the first clips twice if need be
+                size = -(-len(part) // world)
+                mine = torch.arange(size, device=device) * world + rank
+                part = part[mine % len(part)]
+            x, label = self._batch(plan[:, part], crop)
+            yield (turn_clips(x, angles[:, part]) if turn else x), label
 
     def inference(self, batch: int, crop: Crop) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of all clips in order, central crops; shapes as in training."""

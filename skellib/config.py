@@ -36,7 +36,7 @@ class Section(BaseModel):
 
 
 class PreprocessingConfig(Section):
-    """Centre, crop and resize (IV-A).
+    """Centre, crop and resize (IV-A); ``pitch`` and ``yaw`` are not the paper's.
 
     See :func:`skellib.preprocessing.center` for ``origin``, and
     :class:`skellib.batches.Crop` for the others.
@@ -48,6 +48,8 @@ class PreprocessingConfig(Section):
     floor: PositiveInt = 1
     central: float = Field(default=0.95, gt=0, le=1)
     align_corners: bool = False
+    pitch: float = Field(default=0, ge=0, le=180)
+    yaw: float = Field(default=0, ge=0, le=180)
 
     @model_validator(mode="after")
     def _ordered(self) -> PreprocessingConfig:
@@ -142,6 +144,8 @@ class TrainingConfig(Section):
 _LATER = {
     "preprocessing.origin": "first",
     "preprocessing.align_corners": False,
+    "preprocessing.pitch": 0,
+    "preprocessing.yaw": 0,
     "model.normalisation": "channels",
     "model.velocity_padding": "end",
     "model.initialisation": "uniform",

@@ -23,7 +23,7 @@ from skellib.config import Experiment
 from skellib.data import PackedDataset, clean
 from skellib.errors import InputError
 from skellib.models import SLnLRFA
-from skellib.preprocessing import frames_of, turned
+from skellib.preprocessing import PITCH_AXIS, YAW_AXIS, frames_of, turned
 from skellib.provenance import project_root, stamp
 from skellib.records import read_kept, to_json, write_atomically
 from skellib.training import clips_of, crop_of
@@ -236,7 +236,7 @@ TURNS: dict[str, tuple[float, ...]] = {
     YAW: (-60, -40, -20, 0, 20, 40, 60),
 }
 """Degrees by which clips are turned: about the axis to the right; the upward one."""
-AXES = {PITCH: 0, YAW: 1}
+AXES = {PITCH: PITCH_AXIS, YAW: YAW_AXIS}
 
 
 def lean(dataset: PackedDataset) -> dict[int, float]:

@@ -12,8 +12,6 @@ rule keeps an absent second body at zero.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -202,12 +200,16 @@ def crop_resize(
     return torch.lerp(a, b, weight).permute(0, 4, 1, 3, 2)
 
 
-def turned(joints: Tensor, degrees: float, axis: int) -> Tensor:
+PITCH_AXIS, YAW_AXIS = 0, 1
+"""To the right of a camera, and upward (or downward) in its picture."""
+
+
+def turned(joints: Tensor, degrees: float | Tensor, axis: int) -> Tensor:
     """Rotate points about a coordinate axis through the origin.
 
     Args:
         joints: (..., 3 or more channels); channels after the third stay as they are.
-        degrees: by the right-hand rule.
+        degrees: by the right-hand rule; one number, or some that broadcast over (...).
         axis: 0, 1 or 2. About 0, to the right of a camera, a turn of 90 degrees moves
             the second axis to the third.
 
@@ -217,15 +219,46 @@ def turned(joints: Tensor, degrees: float, axis: int) -> Tensor:
     if axis not in range(3) or joints.shape[-1] < 3:
         raise ValueError(f"turned: axis {axis} of {joints.shape[-1]} coordinates")
     one, other = (axis + 1) % 3, (axis + 2) % 3
-    angle = math.radians(degrees)
+    angle = torch.deg2rad(
+        torch.as_tensor(degrees, dtype=torch.float64, device=joints.device)
+    )
+    cos, sin = angle.cos().to(joints.dtype), angle.sin().to(joints.dtype)
     result = joints.clone()
-    result[..., one] = math.cos(angle) * joints[..., one] - (
-        math.sin(angle) * joints[..., other]
-    )
-    result[..., other] = math.sin(angle) * joints[..., one] + (
-        math.cos(angle) * joints[..., other]
-    )
+    result[..., one] = cos * joints[..., one] - sin * joints[..., other]
+    result[..., other] = sin * joints[..., one] + cos * joints[..., other]
     return result
+
+
+def random_turns(
+    clips: int, generator: torch.Generator, pitch: float, yaw: float
+) -> Tensor:
+    """Draw two angles for each clip. Not in the paper, which turns nothing.
+
+    Args:
+        clips: how many.
+        generator: the source of randomness; two draws per clip, whatever the bounds.
+        pitch, yaw: the largest angle either way, in degrees.
+
+    Returns:
+        (2, clips) float64: pitch and yaw, uniform within their bounds.
+    """
+    draws = torch.rand(2, clips, generator=generator, dtype=torch.float64)
+    return (2 * draws - 1) * torch.tensor([[pitch], [yaw]], dtype=torch.float64)
+
+
+def turn_clips(x: Tensor, angles: Tensor) -> Tensor:
+    """Turn whole clips about the origin: by yaw, and what comes of that by pitch.
+
+    Yaw is about the upward axis, as if the person had turned; pitch about the axis to
+    the camera's right, as if the camera had nodded.
+
+    Args:
+        x: (B, C, T, N, M) with three coordinates, centred.
+        angles: (2, B) degrees of pitch and of yaw.
+    """
+    pitch, yaw = angles[:, :, None, None, None]
+    x = turned(x.movedim(1, -1), yaw, YAW_AXIS)
+    return turned(x, pitch, PITCH_AXIS).movedim(-1, 1)
 
 
 def velocity(x: Tensor, padding: str = "end") -> Tensor:

@@ -9,6 +9,8 @@ import torch
 from skellib import batches, layouts
 from skellib.batches import Crop, DeviceClips, epoch_generator
 from skellib.data import PackedDataset
+from skellib.errors import InputError
+from skellib.preprocessing import turn_clips
 
 CROP = Crop(frames=8)
 
@@ -115,3 +117,80 @@ def test_half_precision_stays_on_the_device_and_is_converted_by_the_batch(datase
         assert x.dtype == torch.float32
         # Rounded once more, after centring: by 2^-11 of values up to 16.
         assert (x - y).abs().max() <= 16 * 2**-11
+
+
+TURNED = Crop(frames=8, pitch=10, yaw=60)
+
+
+def test_turned_clips_are_the_same_clips_each_by_angles_of_its_own(dataset):
+    clips = DeviceClips(dataset)
+    straight, turned = (
+        torch.cat([x for x, _ in clips.training(4, crop, seed=0, epoch=1)])
+        for crop in (CROP, TURNED)
+    )
+    # Three points of a clip tell its turn: x_turned = R x, and R is a rotation.
+    points, images = (x[:, :, 0, [3, 8, 14], 0].double() for x in (straight, turned))
+    matrix = images @ points.inverse()
+    torch.testing.assert_close(
+        matrix @ matrix.mT, torch.eye(3).double().expand(10, 3, 3), atol=1e-3, rtol=0
+    )
+    whole = torch.einsum("bij,bjtnm->bitnm", matrix, straight.double())
+    torch.testing.assert_close(whole, turned.double(), atol=2e-3, rtol=0)
+    # Upward leans by no more than the largest pitch; the yaws are all different.
+    assert (matrix[:, 1, 1] >= np.cos(np.deg2rad(10)) - 1e-4).all()
+    yaw = torch.atan2(matrix[:, 0, 2], matrix[:, 0, 0]).rad2deg()
+    assert yaw.abs().max() <= 60 and yaw.std() > 15
+    assert len(set(yaw.round(decimals=2).tolist())) == 10
+
+
+def test_inference_turns_nothing(dataset):
+    clips = DeviceClips(dataset)
+    for (x, _), (y, _) in zip(clips.inference(4, CROP), clips.inference(4, TURNED)):
+        assert torch.equal(x, y)
+
+
+def test_processes_turn_a_clip_alike(dataset):
+    clips = DeviceClips(dataset)
+
+    def epoch(**share):
+        return torch.cat(
+            [x for x, _ in clips.training(4, TURNED, seed=0, epoch=0, **share)]
+        )
+
+    whole = epoch()
+    for rank in range(2):
+        for x in epoch(rank=rank, world=2):
+            assert any(torch.equal(x, each) for each in whole)
+
+
+def test_turns_cost_no_draw(dataset, monkeypatch):
+    """Order, crops and angles: with turns the first two are what they are without."""
+    seen = []
+    monkeypatch.setattr(
+        batches, "turn_clips", lambda x, angles: seen.append(angles) or x
+    )
+    clips = DeviceClips(dataset)
+    plain = list(clips.training(4, CROP, seed=2, epoch=3))
+    turned = list(clips.training(4, TURNED, seed=2, epoch=3))
+    assert all(torch.equal(x, y) for (x, _), (y, _) in zip(plain, turned))
+    assert [angles.shape for angles in seen] == [(2, 4), (2, 4), (2, 2)]
+    monkeypatch.undo()
+    (x, _), (y, _) = turned[0], next(clips.training(4, TURNED, seed=2, epoch=3))
+    assert torch.equal(turn_clips(x, seen[0]), y)
+
+
+def test_joints_without_depth_are_not_turned():
+    flat = PackedDataset.from_clips(
+        [np.ones((4, 1, 18, 3), np.float32)] * 2,
+        label=[0, 1],
+        subject=[1, 1],
+        name=["a", "b"],
+        layout=layouts.get("openpose18"),
+        classes=("a", "b"),
+        key="flat",
+        source="a test",
+    )
+    clips = DeviceClips(flat)
+    assert len(list(clips.training(1, CROP, seed=0, epoch=0))) == 2
+    with pytest.raises(InputError, match="openpose18 cannot be turned; set both to 0"):
+        next(clips.training(1, Crop(yaw=30), seed=0, epoch=0))

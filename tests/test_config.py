@@ -115,6 +115,8 @@ def test_the_key_is_stable_across_processes():
         {"preprocessing.floor": 64},
         {"preprocessing.origin": "every"},
         {"preprocessing.align_corners": True},
+        {"preprocessing.pitch": 10},
+        {"preprocessing.yaw": 30},
         {"model.normalisation": "joints"},
         {"model.velocity_padding": "start"},
         {"model.initialisation": "he"},

@@ -220,3 +220,21 @@ def test_the_other_splits_have_the_rows_of_table_v_and_never_see_view_3():
             here = row.experiment(column, "paper")
             assert here == there.replace(protocol=column.protocol)
         assert not row.reported
+
+
+def test_how_far_to_turn_is_chosen_without_view_3():
+    table = OWN_TABLES["Turned clips"]
+    assert [c.protocol for c in table.columns] == ["camera_1_2", "camera_2_1"]
+    base, *others = table.rows
+    assert base.label == table.baseline
+    five = TABLES["V"].row("No Trans. (Baseline0)")
+    for column in table.columns:
+        straight = base.experiment(column)
+        plain = five.experiment(UCLA).replace(protocol=column.protocol)
+        assert straight == plain
+        for row in others:
+            turns = row.experiment(column).preprocessing
+            assert f"{turns.pitch:g}°" in row.label and turns.pitch + turns.yaw > 0
+            assert row.label.endswith(f"yaw up to {turns.yaw:g}°")
+            back = {"preprocessing.pitch": 0, "preprocessing.yaw": 0}
+            assert row.experiment(column).replace(**back) == straight

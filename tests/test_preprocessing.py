@@ -15,7 +15,9 @@ from skellib.preprocessing import (
     central_crop,
     crop_resize,
     random_crop,
+    random_turns,
     tracked,
+    turn_clips,
     turned,
     velocity,
 )
@@ -264,3 +266,36 @@ def test_a_turn_keeps_lengths_and_is_undone_by_its_opposite(degrees, axis):
     assert torch.allclose(there.norm(dim=-1), x.norm(dim=-1))
     assert torch.allclose(turned(there, -degrees, axis), x)
     assert torch.equal(there[:, axis], x[:, axis])
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_turns_are_uniform_within_their_bounds(seed):
+    def draw(pitch, yaw):
+        return random_turns(500, torch.Generator().manual_seed(seed), pitch, yaw)
+
+    angles = draw(10, 60)
+    assert angles.shape == (2, 500) and angles.dtype == torch.float64
+    # The mean of 500 uniform draws in +-1 has a standard deviation of 0.026, and the
+    # greatest of them is below 0.95 with a probability of 0.975^500 = 3e-6.
+    for bound, each in zip((10, 60), angles):
+        assert 0.95 * bound < each.abs().max() <= bound
+        assert each.mean().abs() < 0.2 * bound
+    assert torch.equal(angles, draw(10, 60))
+    assert torch.equal(angles[0], draw(10, 0)[0])  # the other's bound has no part
+    assert not draw(10, 0)[1].any() and not draw(0, 60)[0].any()
+
+
+def test_a_clip_is_turned_by_yaw_and_then_by_pitch():
+    x = torch.randn(2, 4, 5, 3, 2, dtype=torch.float64)  # a confidence as well
+    angles = torch.tensor([[0.0, 20.0], [90.0, -50.0]], dtype=torch.float64)
+    there = turn_clips(x, angles)
+    assert there.shape == x.shape and torch.equal(there[:, 3], x[:, 3])
+    # The first: a quarter turn about the upward axis.
+    torch.testing.assert_close(there[0, 0], x[0, 2])
+    torch.testing.assert_close(there[0, 1], x[0, 1])
+    torch.testing.assert_close(there[0, 2], -x[0, 0])
+    a, b = np.deg2rad([20.0, -50.0])
+    pitch = [[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]]
+    yaw = [[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]]
+    both = np.einsum("ij,jtnm->itnm", np.array(pitch) @ yaw, x[1, :3].numpy())
+    np.testing.assert_allclose(there[1, :3].numpy(), both, atol=1e-12)
