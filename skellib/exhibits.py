@@ -89,7 +89,7 @@ class TurnExhibit(_Exhibit):
     Attributes:
         keys: of the networks' experiments, by the name of their row.
         tilt: by camera, how far the bodies lean towards it on average, see
-            :func:`lean`.
+            :func:`tilt`.
         degrees: by axis the angles, see :func:`skellib.preprocessing.turned`.
         top1: by row, seed and axis the accuracy at each angle.
         clean: the same on the test clips without a twin among the training clips.
@@ -239,7 +239,7 @@ TURNS: dict[str, tuple[float, ...]] = {
 AXES = {PITCH: PITCH_AXIS, YAW: YAW_AXIS}
 
 
-def lean(dataset: PackedDataset) -> dict[int, float]:
+def tilt(dataset: PackedDataset) -> dict[int, float]:
     """How far the bodies lean towards each camera, in degrees, by the camera's number.
 
     The angle between the upward axis and the mean direction from the body's centre to
@@ -252,7 +252,7 @@ def lean(dataset: PackedDataset) -> dict[int, float]:
     """
     layout = dataset.layout
     if "head" not in layout.joints or layout.dims != 3 or layout.up[0] != 1:
-        raise InputError(f"{dataset.key}: no head, or no depth, to tell a lean by")
+        raise InputError(f"{dataset.key}: no head, or no depth, to tell a tilt by")
     own = dataset.subset(np.flatnonzero(np.asarray(dataset.duplicate_of) < 0))
     which, frames = frames_of(
         torch.from_numpy(np.asarray(own.starts)),
@@ -306,7 +306,7 @@ def turn(
     return TurnExhibit(
         **_origin(first, min(seed for _, seed in models), test),
         keys={row: experiment.key for (row, _), (_, experiment) in models.items()},
-        tilt=lean(every),
+        tilt=tilt(every),
         degrees={name: list(degrees) for name, degrees in TURNS.items()},
         top1=both[0],
         clean=both[1],

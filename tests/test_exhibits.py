@@ -170,12 +170,12 @@ def test_the_kept_network_repeats_its_record(shared, tmp_path):
 
 def test_a_lean_is_what_the_bodies_were_turned_by(pair):
     train, _ = pair
-    straight = exhibits.lean(train)
+    straight = exhibits.tilt(train)
     assert set(straight) == set(train.view.tolist())
     joints = torch.tensor(train.joints)
     for angle in (5.0, -12.0):
         turned = preprocessing.turned(joints, angle, axis=0).numpy()
-        leaning = exhibits.lean(dataclasses.replace(train, joints=turned))
+        leaning = exhibits.tilt(dataclasses.replace(train, joints=turned))
         for camera, before in straight.items():
             # A positive turn moves the head away from the camera.
             assert leaning[camera] == pytest.approx(before - angle, abs=0.02)
@@ -211,4 +211,4 @@ def test_a_layout_without_a_head_has_no_lean(pair):
     names = tuple("top" if n == "head" else n for n in train.layout.joints)
     other = dataclasses.replace(train.layout, joints=names)
     with pytest.raises(InputError, match="no head"):
-        exhibits.lean(dataclasses.replace(train, layout=other))
+        exhibits.tilt(dataclasses.replace(train, layout=other))
