@@ -573,7 +573,11 @@ _TURNED_CLIPS = Table(
                 {},
                 {**BASELINE_0, **_turns(pitch, yaw)},
             )
-            for pitch, yaw in ((10, 0), (0, 30), (0, 60), (10, 30), (10, 60), (60, 60))
+            for pitch, yaw in (
+                *((pitch, yaw) for pitch in (0, 10) for yaw in (0, 30, 60, 90)),
+                (60, 60),
+            )
+            if pitch or yaw
         ),
     ),
     baseline="Not turned (Baseline0)",

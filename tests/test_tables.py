@@ -393,6 +393,18 @@ def test_single_runs_by_seed(store):
     assert list(four.index) == ["SLnL-rFA", "SLnL-rFA+ML"]  # other people's left out
 
 
+def test_levels_are_means_over_runs_and_then_over_columns(store):
+    splits = OWN_TABLES["Other splits"]
+    for column, found in zip(splits.columns, ([0.5, 0.6], [0.7], [0.6, 0.8])):
+        record(store, BASE, found, splits, column)
+    record(store, FULL, [0.9], splits, splits.columns[0])
+    levels = tables.levels(splits, store, "laptop")
+    assert list(levels.columns) == [*(c.name for c in splits.columns), "mean"]
+    assert levels.loc[BASE].tolist() == pytest.approx([55, 70, 70, 65])
+    assert levels.loc[FULL].isna().tolist() == [False, True, True, True]
+    assert levels.loc["CNN Variant"].isna().all()
+
+
 def test_coverage(store):
     record(store, FULL, [0.7, 0.7, 0.7])
     counts = tables.coverage(store, "laptop", ["nucla"], seeds=2)
@@ -400,11 +412,11 @@ def test_coverage(store):
     own = ["Other splits", "The draw", "Turned clips", "Open choices"]
     paper = ["IV", "V", "VI", "VII", "IX", "X", "Fig. 9"]
     assert list(counts.index) == [*paper, *own, "all"]
-    assert list(counts["experiments"]) == [2, 5, 7, 8, 9, 6, 7, 15, 5, 14, 16, 83]
+    assert list(counts["experiments"]) == [2, 5, 7, 8, 9, 6, 7, 15, 5, 18, 16, 87]
     assert counts.loc["V", "recorded"] == counts.loc["VI", "recorded"] == 2
     assert counts.loc["V", "missing"] == 2 * 5 - 2
     assert counts.loc["VII", "recorded"] == 0
-    assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 2 * 83 - 2]
+    assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 2 * 87 - 2]
     other = tables.coverage(store, "paper", ["nucla"], seeds=2)
     assert other["recorded"].sum() == 0
 

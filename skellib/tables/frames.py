@@ -166,6 +166,21 @@ def by_seed(
     return pd.DataFrame(found).T.sort_index(axis=1).rename_axis(columns="seed")
 
 
+def levels(table: Table, store: RecordStore, profile: str) -> pd.DataFrame:
+    """The mean over its runs of each row of ours in each column, in per cent.
+
+    A line for each row, a column for each of the table's, and ``mean`` over them,
+    which is NaN where one of them is.
+    """
+    found = pd.DataFrame(
+        {
+            each.name: by_seed(table, each, store, profile).mean(axis=1)
+            for each in table.columns
+        }
+    )
+    return found.assign(mean=found.mean(axis=1, skipna=False))
+
+
 def settings(experiments: Mapping[str, Experiment]) -> pd.DataFrame:
     """The settings in which experiments differ, a line for each, by its name.
 
