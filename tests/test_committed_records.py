@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from skellib import exhibits
-from skellib.experiments import OWN_TABLES, TABLES, UCLA
+from skellib import exhibits, tables
+from skellib.experiments import CHOSEN_TURNS, OWN_TABLES, TABLES, UCLA
 from skellib.provenance import project_root
 from skellib.records import RecordStore
 
@@ -38,3 +38,11 @@ def test_networks_that_are_turned_by_nothing_do_as_their_records_say():
                 assert found[axis][at] == pytest.approx(record.test.top1, abs=1e-5)
                 clean = shown.clean[row][seed][axis][at]
                 assert clean == pytest.approx(record.clean.top1, abs=1e-5)
+
+
+def test_the_turns_tried_on_camera_3_are_those_that_the_other_cameras_chose():
+    choice = OWN_TABLES["Turned clips"]
+    levels = tables.levels(choice, STORE, "laptop")["mean"]
+    assert levels.notna().all()
+    chosen = choice.row(levels.idxmax()).changes
+    assert CHOSEN_TURNS.items() <= chosen.items()

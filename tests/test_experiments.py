@@ -8,7 +8,7 @@ import pytest
 
 from skellib.config import final_model
 from skellib.errors import InputError
-from skellib.experiments import OWN_TABLES, TABLES, UCLA
+from skellib.experiments import CHOSEN_TURNS, OWN_TABLES, TABLES, UCLA
 
 PRINTED = [number for number in TABLES if number != "Fig. 9"]
 
@@ -238,3 +238,13 @@ def test_how_far_to_turn_is_chosen_without_view_3():
             assert row.label.endswith(f"yaw up to {turns.yaw:g}°")
             back = {"preprocessing.pitch": 0, "preprocessing.yaw": 0}
             assert row.experiment(column).replace(**back) == straight
+
+
+def test_the_rows_on_turned_clips_are_the_papers_rows_turned():
+    table = OWN_TABLES["Turned, camera 3"]
+    assert table.columns == (UCLA,)
+    for row in table.rows:
+        paper = TABLES["IV" if row.label == "SLnL-rFA+ML" else "V"].row(row.label)
+        turned = paper.experiment(UCLA, "laptop").replace(**CHOSEN_TURNS)
+        assert row.experiment(UCLA, "laptop") == turned
+        assert turned.key != paper.experiment(UCLA, "laptop").key
