@@ -243,8 +243,12 @@ def test_how_far_to_turn_is_chosen_without_view_3():
 def test_the_rows_on_turned_clips_are_the_papers_rows_turned():
     table = OWN_TABLES["Turned, camera 3"]
     assert table.columns == (UCLA,)
-    for row in table.rows:
-        paper = TABLES["IV" if row.label == "SLnL-rFA+ML" else "V"].row(row.label)
+    chain = [("V", row.label) for row in TABLES["V"].rows]
+    chain += [("VI", "SMFL (2,0.6)"), ("VII", "Residual FA (rFA)")]
+    chain += [("IV", "SLnL-rFA"), ("IV", "SLnL-rFA+ML")]
+    for row, (number, label) in zip(table.rows, chain, strict=True):
+        paper = TABLES[number].row(label)
+        assert row.label == label
         turned = paper.experiment(UCLA, "laptop").replace(**CHOSEN_TURNS)
         assert row.experiment(UCLA, "laptop") == turned
         assert turned.key != paper.experiment(UCLA, "laptop").key
