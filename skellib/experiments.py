@@ -559,8 +559,8 @@ def _turns(pitch: float, yaw: float) -> Changes:
 
 
 # How far to turn is chosen where a camera is new and view 3 has no part, on the raw
-# joints' network, which trains fastest. The last row is what other code for this data
-# set does (book: Chen et al. 2021).
+# joints' network, which trains fastest. The last row has the bounds of other code for
+# this data set (book: Chen et al. 2021).
 _TURNED_CLIPS = Table(
     "Turned clips",
     "Training clips turned at random, tested before a new camera",
