@@ -558,6 +558,12 @@ def _turns(pitch: float, yaw: float) -> Changes:
     return {"preprocessing.pitch": pitch, "preprocessing.yaw": yaw}
 
 
+def _turned(pitch: int, yaw: int) -> str:
+    parts = {"pitch": pitch, "yaw": yaw}
+    text = ", ".join(f"{name} up to {bound}°" for name, bound in parts.items() if bound)
+    return text.capitalize()
+
+
 # How far to turn is chosen where a camera is new and view 3 has no part, on the raw
 # joints' network, which trains fastest. The last row has the bounds of other code for
 # this data set (book: Chen et al. 2021).
@@ -568,11 +574,7 @@ _TURNED_CLIPS = Table(
     (
         Row("Not turned (Baseline0)", {}, BASELINE_0),
         *(
-            Row(
-                f"Pitch up to {pitch}°, yaw up to {yaw}°",
-                {},
-                {**BASELINE_0, **_turns(pitch, yaw)},
-            )
+            Row(_turned(pitch, yaw), {}, {**BASELINE_0, **_turns(pitch, yaw)})
             for pitch, yaw in (
                 *((pitch, yaw) for pitch in (0, 10) for yaw in (0, 30, 60, 90)),
                 (60, 60),
