@@ -558,7 +558,7 @@ def _turns(pitch: float, yaw: float) -> Changes:
     return {"preprocessing.pitch": pitch, "preprocessing.yaw": yaw}
 
 
-def _turned(pitch: int, yaw: int) -> str:
+def _turns_label(pitch: int, yaw: int) -> str:
     parts = {"pitch": pitch, "yaw": yaw}
     text = ", ".join(f"{name} up to {bound}°" for name, bound in parts.items() if bound)
     return text.capitalize()
@@ -574,7 +574,7 @@ _TURNED_CLIPS = Table(
     (
         Row("Not turned (Baseline0)", {}, BASELINE_0),
         *(
-            Row(_turned(pitch, yaw), {}, {**BASELINE_0, **_turns(pitch, yaw)})
+            Row(_turns_label(pitch, yaw), {}, {**BASELINE_0, **_turns(pitch, yaw)})
             for pitch, yaw in (
                 *((pitch, yaw) for pitch in (0, 10) for yaw in (0, 30, 60, 90)),
                 (60, 60),
