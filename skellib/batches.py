@@ -18,7 +18,6 @@ from torch import Tensor
 from skellib.data import PackedDataset
 from skellib.errors import InputError
 from skellib.preprocessing import (
-    YAW_AXIS,
     center,
     central_crop,
     crop_resize,
@@ -26,6 +25,7 @@ from skellib.preprocessing import (
     random_crop,
     random_turns,
     turn_clips,
+    turnable,
 )
 
 _PIECE = 2**22
@@ -132,9 +132,9 @@ class DeviceClips:
             InputError: the clips are to be turned and have no depth.
         """
         turn = crop.pitch > 0 or crop.yaw > 0
-        if turn and (self.layout.dims != 3 or self.layout.up[0] != YAW_AXIS):
+        if turn and not turnable(self.layout):
             raise InputError(
-                f"preprocessing.pitch and preprocessing.yaw: joints of "
+                "preprocessing.pitch and preprocessing.yaw: joints of "
                 f"{self.layout.name} cannot be turned; set both to 0"
             )
         generator = epoch_generator(seed, epoch)

@@ -23,7 +23,13 @@ from skellib.config import Experiment
 from skellib.data import PackedDataset, clean
 from skellib.errors import InputError
 from skellib.models import SLnLRFA
-from skellib.preprocessing import PITCH_AXIS, YAW_AXIS, frames_of, turned
+from skellib.preprocessing import (
+    PITCH_AXIS,
+    YAW_AXIS,
+    frames_of,
+    turnable,
+    turned,
+)
 from skellib.provenance import project_root, stamp
 from skellib.records import read_kept, to_json, write_atomically
 from skellib.training import clips_of, crop_of
@@ -251,7 +257,7 @@ def tilt(dataset: PackedDataset) -> dict[int, float]:
         InputError: the layout has no head, or no depth behind an upward second axis.
     """
     layout = dataset.layout
-    if "head" not in layout.joints or layout.dims != 3 or layout.up[0] != 1:
+    if "head" not in layout.joints or not turnable(layout):
         raise InputError(f"{dataset.key}: no head, or no depth, to tell a tilt by")
     own = dataset.subset(np.flatnonzero(np.asarray(dataset.duplicate_of) < 0))
     which, frames = frames_of(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from skellib.config import Experiment, final_model
@@ -575,10 +576,7 @@ _TURNED_CLIPS = Table(
         Row("Not turned (Baseline0)", {}, BASELINE_0),
         *(
             Row(_turns_label(pitch, yaw), {}, {**BASELINE_0, **_turns(pitch, yaw)})
-            for pitch, yaw in (
-                *((pitch, yaw) for pitch in (0, 10) for yaw in (0, 30, 60, 90)),
-                (60, 60),
-            )
+            for pitch, yaw in (*product((0, 10), (0, 30, 60, 90)), (60, 60))
             if pitch or yaw
         ),
     ),
@@ -587,20 +585,29 @@ _TURNED_CLIPS = Table(
 
 CHOSEN_TURNS = _turns(pitch=10, yaw=60)
 """The turns of the row of "Turned clips" that is best by the mean of both columns."""
-STEPS = (
-    *_TABLE_V.rows,
-    _TABLE_VI.row("SMFL (2,0.6)"),
-    _TABLE_VII.row("Residual FA (rFA)"),
-    _TABLE_IV.row("SLnL-rFA"),
-    _TABLE_IV.row("SLnL-rFA+ML"),
+STEPS = Table(
+    "Steps",
+    "Table V, and on from its last row one component more in each",
+    (UCLA,),
+    (
+        *_TABLE_V.rows,
+        _TABLE_VI.row("SMFL (2,0.6)"),
+        _TABLE_VII.row("Residual FA (rFA)"),
+        _TABLE_IV.row("SLnL-rFA"),
+        _TABLE_IV.row("SLnL-rFA+ML"),
+    ),
+    baseline=_TABLE_V.baseline,
 )
-"""Table V, and on from its last row one component more in each: the paper's steps."""
+"""Rows of the paper's tables, together: no table of its own to run."""
 _TURNED_CAMERA_3 = Table(
     "Turned, camera 3",
     "The paper's steps, trained on clips turned as chosen",
     (UCLA,),
-    tuple(Row(row.label, {}, {**(row.changes or {}), **CHOSEN_TURNS}) for row in STEPS),
-    baseline=_TABLE_V.baseline,
+    tuple(
+        Row(row.label, {}, {**(row.changes or {}), **CHOSEN_TURNS})
+        for row in STEPS.rows
+    ),
+    baseline=STEPS.baseline,
 )
 
 OWN_TABLES: dict[str, Table] = {

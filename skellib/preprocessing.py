@@ -204,6 +204,11 @@ PITCH_AXIS, YAW_AXIS = 0, 1
 """To the right of a camera, and upward (or downward) in its picture."""
 
 
+def turnable(layout: Layout) -> bool:
+    """Whether joints have a depth, behind an upward axis that yaw turns about."""
+    return layout.dims == 3 and layout.up[0] == YAW_AXIS
+
+
 def turned(joints: Tensor, degrees: float | Tensor, axis: int) -> Tensor:
     """Rotate points about a coordinate axis through the origin.
 

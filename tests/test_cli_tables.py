@@ -8,13 +8,19 @@ import pytest
 from test_cli import call
 from test_tables import BASE, FULL, V, make_record, record
 
-from skellib.experiments import UCLA
+from skellib.commands.options import TABLE_NAMES
+from skellib.experiments import OWN_TABLES, UCLA
 from skellib.records import RecordStore
 
 
 @pytest.fixture
 def store(tmp_path):
     return RecordStore(tmp_path / "records")
+
+
+def test_the_help_names_every_table_of_our_own():
+    for name in OWN_TABLES:
+        assert f'"{name.lower()}"' in TABLE_NAMES
 
 
 def test_status_counts_by_table(store, capfd):

@@ -393,6 +393,14 @@ def test_single_runs_by_seed(store):
     assert list(four.index) == ["SLnL-rFA", "SLnL-rFA+ML"]  # other people's left out
 
 
+def test_summaries_in_words(store):
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.7])
+    assert tables.summary_text(cell(store, BASE).summary) == "70.0 ± 2.0 (3)"
+    assert tables.summary_text(cell(store, FULL).summary) == "70.0 (1)"
+    assert tables.summary_text(cell(store, "CNN Variant").summary) == "not run"
+
+
 def test_levels_are_means_over_runs_and_then_over_columns(store):
     splits = OWN_TABLES["Other splits"]
     for column, found in zip(splits.columns, ([0.5, 0.6], [0.7], [0.6, 0.8])):

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from skellib.records import Metrics, RecordStore
     from skellib.training import Execution
 
-TABLE_NAMES = 'I to XI, fig9, "other data", "other splits", "the draw", "open choices"'
+TABLE_NAMES = (
+    'I to XI, fig9, "other data", "other splits", "the draw", "turned clips", '
+    '"turned, camera 3", "open choices"'
+)
 
 DatasetOption = Annotated[
     str, typer.Option(help="synthetic, or one that was prepared.")

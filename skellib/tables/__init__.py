@@ -9,6 +9,7 @@ from skellib.tables.cell import (
     cells,
     column_cells,
     difference_text,
+    summary_text,
 )
 from skellib.tables.frames import (
     by_seed,
@@ -52,6 +53,7 @@ __all__ = [
     "scan",
     "settings",
     "shown",
+    "summary_text",
     "tally",
     "unit_of",
     "wanted",

@@ -112,6 +112,17 @@ def signed(value: float) -> str:
     return f"{value:+.1f}".replace("-", "−")
 
 
+def summary_text(s: Summary | None) -> str:
+    """Mean, standard deviation and number of runs: ``"72.4 ± 0.8 (3)"``.
+
+    Without the deviation of a single run, ``"not run"`` where there is none.
+    """
+    if s is None:
+        return "not run"
+    spread = "" if s.sd is None else f" ± {s.sd:.1f}"
+    return f"{s.mean:.1f}{spread} ({s.n})"
+
+
 def difference_text(d: Difference | None) -> str:
     """A difference in points with its interval: ``"+2.0 [−0.5, +4.5]"``.
 
