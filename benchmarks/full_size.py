@@ -28,15 +28,16 @@ import torch
 
 from skellib import data
 from skellib.batches import DeviceClips
-from skellib.config import final_model
-from skellib.data import PackedDataset, ntu, packed_path
-from skellib.data.imitation.ntu import all_names
+from skellib.data import PackedDataset
 from skellib.data.writing import ClipStream, write
+from skellib.experiment import final_model
 from skellib.layouts import LAYOUTS
 from skellib.losses import objective
-from skellib.networks import build_model
+from skellib.paths import packed_path
 from skellib.provenance import stamp
-from skellib.training import crop_of
+from skellib.readers import ntu
+from skellib.weights import build_model
+from tests.fake_raw.ntu import all_names
 
 RESULTS = Path(__file__).parent / "results" / "full_size.json"
 RELEASE_CLIPS = 56_578
@@ -144,7 +145,7 @@ def train(
     optimizer = torch.optim.Adam(
         model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
-    crop, losses, begin = crop_of(experiment), [], 0.0
+    crop, losses, begin = experiment.preprocessing, [], 0.0
     batches = clips.training(settings.batch, crop, seed=0, epoch=0)
     for step, (x, y) in enumerate(islice(batches, steps + 1)):
         loss = objective(model(x), y, **experiment.loss.model_dump())
@@ -186,7 +187,7 @@ def measure(root: Path, given: argparse.Namespace) -> dict[str, Any]:
         "copy both sides to the device",
         lambda: (DeviceClips(train_set, device), DeviceClips(test_set, device)),
     )
-    crop = crop_of(final_model("ntu", given.profile, "cross_subject"))
+    crop = final_model("ntu", given.profile, "cross_subject").preprocessing
     phase(
         phases,
         "first batch of an epoch",

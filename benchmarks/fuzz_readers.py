@@ -33,11 +33,12 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat, savemat
 
-from skellib.data import RELEASES, PackedDataset, custom, interchange, synthetic
-from skellib.data.imitation import kinetics, ntu, nucla, sbu, sysu, utd_mhad
-from skellib.data.release import Release
+from skellib.data import PackedDataset, synthetic, writing
 from skellib.errors import InputError
 from skellib.provenance import stamp
+from skellib.readers import FORMATS, custom, interchange
+from skellib.readers.release import SourceFormat
+from tests.fake_raw import kinetics, ntu, nucla, sbu, sysu, utd_mhad
 
 RESULTS = Path(__file__).parent / "results" / "fuzz_readers.json"
 SECONDS = 20  # an input that takes longer counts as a hang, on a busy machine too
@@ -118,7 +119,7 @@ class Target:
     read: Callable[[Path, Path], object]
 
 
-def _of_release(release: Release, paths: list[Path], top: Path) -> Target:
+def _of_release(release: SourceFormat, paths: list[Path], top: Path) -> Target:
     def read(file: Path, folder: Path) -> object:
         where = file if release.parse_frames is None else file.parent
         return release.read_clip(where)
@@ -127,7 +128,7 @@ def _of_release(release: Release, paths: list[Path], top: Path) -> Target:
     return Target(f"{release.key} {release.ending or 'text'}", seeds, read)
 
 
-def _drained(stream: interchange.ClipStream) -> int:
+def _drained(stream: writing.ClipStream) -> int:
     return sum(len(clip) for clip in stream.clips())
 
 
@@ -150,11 +151,11 @@ def targets(top: Path, samples: Path | None) -> list[Target]:
     found = []
     for key, paths in made.items():
         real = sorted(samples.rglob("*")) if samples else []
-        release = RELEASES[key][0]
+        release = FORMATS[key][0]
         ending = re.compile(rf"(?:^|/){release.path}$")
         paths += [p for p in real if p.is_file() and ending.search(p.as_posix())]
         found.append(_of_release(release, paths, Path("/")))
-    text = next(r for r in RELEASES["nucla"] if r.parse_frames is not None)
+    text = next(r for r in FORMATS["nucla"] if r.parse_frames is not None)
     frames = [p for p in nucla.write_frames(top / "text", 2) if p.stat().st_size][:6]
     found.append(_of_release(text, frames, Path("/")))
     return found + _whole_files(top)

@@ -12,7 +12,7 @@ that counts, on all cores time on the clock, of
 * ``parse``: files to clips, in worker processes that run already;
 * ``parse_idle``: the same on an idle machine, which is the longest of the workers'
   processor times; the plain parser's is its processor time then, too;
-* ``folder``, ``zip``: ``skellib.data.prepare``, from the start of the workers to the
+* ``folder``, ``zip``: ``skellib.readers.prepare``, from the start of the workers to the
   packed file on disk.
 """
 
@@ -36,10 +36,10 @@ from typing import Any
 
 import numpy as np
 
-from skellib import data
-from skellib.data import ntu
-from skellib.data.imitation import ntu as imitation
+from skellib import readers
 from skellib.provenance import stamp
+from skellib.readers import ntu
+from tests.fake_raw import ntu as imitation
 
 RELEASE_FILES = 56_880
 PLAIN_FILES = 150  # read by the plain parser in each round
@@ -124,7 +124,7 @@ def prepare(source: Path) -> dict[str, float]:
 
 def prepare_here(source: Path, root: Path) -> dict[str, float]:
     """What ``prepare`` runs in its process."""
-    seconds = wall_seconds(lambda: data.prepare("ntu", source, root, progress=False))
+    seconds = wall_seconds(lambda: readers.prepare("ntu", source, root, progress=False))
     times = [resource.getrusage(who) for who in _WHO]
     # Linux counts the resident set in KiB, and gives the largest of the children's.
     return {

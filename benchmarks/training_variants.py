@@ -20,8 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skellib.config import final_model
 from skellib.data import load
+from skellib.experiment import final_model
 from skellib.provenance import stamp
 from skellib.records import RecordStore, RunRecord
 from skellib.training import Execution, train

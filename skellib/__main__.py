@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from skellib.commands import batch, data, exchange, inspect, keep, own, runs
+from skellib.cli import batch, data, exchange, inspect, keep, own, runs
 from skellib.errors import InputError
 
 # Some versions of Typer carry their own copy of Click: the base class of usage errors

@@ -9,7 +9,6 @@ same.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,36 +22,14 @@ from skellib.preprocessing import (
     crop_resize,
     frames_of,
     random_crop,
-    random_turns,
-    turn_clips,
-    turnable,
+    rotate_clips,
+    sample_rotations,
+    supports_rotation,
 )
+from skellib.settings import PreprocessingConfig
 
 _PIECE = 2**22
 """Values that are centred at a time: that takes several copies in double precision."""
-
-
-@dataclass(frozen=True)
-class Crop:
-    """How clips are cropped and resized (Section IV-A), and turned, which is not there.
-
-    Attributes:
-        frames: ``T``, the length after resizing.
-        ratio: bounds of the share of a clip that a training crop keeps.
-        floor: a training crop's least number of frames, where the clip has as many.
-        central: the share that inference keeps.
-        align_corners: of the resizing, see :func:`crop_resize`.
-        pitch, yaw: the largest angles by which a training clip is turned at random,
-            in degrees, see :func:`turn_clips`. The paper turns nothing.
-    """
-
-    frames: int = 64
-    ratio: tuple[float, float] = (0.5, 1.0)
-    floor: int = 1
-    central: float = 0.95
-    align_corners: bool = False
-    pitch: float = 0.0
-    yaw: float = 0.0
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
@@ -69,15 +46,16 @@ class DeviceClips:
     Args:
         dataset: the clips; only their frames are copied.
         device: where they go.
-        origin: where each frame's origin lies, see :func:`center`.
+        preprocessing: where the origin is, and how batches are cropped and resized.
     """
 
     def __init__(
         self,
         dataset: PackedDataset,
         device: torch.device | str = "cpu",
-        origin: str = "first",
+        preprocessing: PreprocessingConfig | None = None,
     ) -> None:
+        self.preprocessing = preprocessing or PreprocessingConfig()
         lengths = np.asarray(dataset.lengths)
         starts = np.cumsum(lengths) - lengths
         self.layout = dataset.layout
@@ -93,14 +71,14 @@ class DeviceClips:
         piece = starts * int(np.prod(shape)) // _PIECE
         cuts = np.flatnonzero(np.diff(piece)) + 1
         for clips in np.split(np.arange(len(self)), cuts):
-            part = _centred(dataset, clips, device, origin)
+            part = _centred(dataset, clips, device, self.preprocessing.origin)
             first = int(starts[clips[0]])
             self.joints[first : first + len(part)] = part
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def _batch(self, part: Tensor, crop: Crop) -> tuple[Tensor, Tensor]:
+    def _batch(self, part: Tensor, crop: PreprocessingConfig) -> tuple[Tensor, Tensor]:
         """The batch of a plan (3, B): clips, offsets and lengths of their crops."""
         clips, offset, kept = part
         starts = self.starts[clips] + offset
@@ -110,7 +88,7 @@ class DeviceClips:
     def training(
         self,
         batch: int,
-        crop: Crop,
+        preprocessing: PreprocessingConfig | None = None,
         *,
         seed: int,
         epoch: int,
@@ -121,7 +99,7 @@ class DeviceClips:
 
         Args:
             batch: clips in a batch, over all processes; the last one may be smaller.
-            crop: how to crop and resize.
+            preprocessing: how to crop, resize and rotate; as at the start by default.
             seed, epoch: what the order and the crops depend on.
             rank, world: this process's number, and how many share each batch.
 
@@ -131,8 +109,9 @@ class DeviceClips:
         Raises:
             InputError: the clips are to be turned and have no depth.
         """
+        crop = preprocessing or self.preprocessing
         turn = crop.pitch > 0 or crop.yaw > 0
-        if turn and not turnable(self.layout):
+        if turn and not supports_rotation(self.layout):
             raise InputError(
                 "preprocessing.pitch and preprocessing.yaw: joints of "
                 f"{self.layout.name} cannot be turned; set both to 0"
@@ -144,7 +123,7 @@ class DeviceClips:
             self.lengths.cpu(), generator, crop.ratio, crop.floor
         )
         # Drawn last: without turns the draws before are what they always were.
-        angles = random_turns(len(self), generator, crop.pitch, crop.yaw)
+        angles = sample_rotations(len(self), generator, crop.pitch, crop.yaw)
         plan = torch.stack([order, offset[order], kept[order]]).to(device)
         angles = angles[:, order].to(device)
         for part in torch.arange(len(self), device=device).split(batch):
@@ -153,10 +132,13 @@ class DeviceClips:
                 mine = torch.arange(size, device=device) * world + rank
                 part = part[mine % len(part)]
             x, label = self._batch(plan[:, part], crop)
-            yield (turn_clips(x, angles[:, part]) if turn else x), label
+            yield (rotate_clips(x, angles[:, part]) if turn else x), label
 
-    def inference(self, batch: int, crop: Crop) -> Iterator[tuple[Tensor, Tensor]]:
+    def inference(
+        self, batch: int, preprocessing: PreprocessingConfig | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of all clips in order, central crops; shapes as in training."""
+        crop = preprocessing or self.preprocessing
         offset, kept = central_crop(self.lengths, crop.central)
         clips = torch.arange(len(self), device=self.joints.device)
         for part in torch.stack([clips, offset, kept]).split(batch, dim=1):

@@ -12,9 +12,13 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
-from skellib.batches import Crop, DeviceClips
+from skellib.batches import DeviceClips
+from skellib.data import PackedDataset, without_leakage
+from skellib.experiment import Experiment
+from skellib.losses import objective
 from skellib.models import SLnLRFA, Stream
 from skellib.records import Metrics
+from skellib.settings import PreprocessingConfig
 
 
 @torch.no_grad()
@@ -22,38 +26,44 @@ def _over_clips(
     model: nn.Module,
     function: Callable[[Tensor], dict[str, Tensor]],
     clips: DeviceClips,
-    crop: Crop,
+    preprocessing: PreprocessingConfig | None,
     batch: int,
 ) -> dict[str, Tensor]:
     """Apply ``function`` to every batch, the model in evaluation mode, and join."""
     training = model.training
     model.eval()
     try:
-        parts = [function(x) for x, _ in clips.inference(batch, crop)]
+        parts = [function(x) for x, _ in clips.inference(batch, preprocessing)]
     finally:
         model.train(training)
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def predict(
-    model: nn.Module, clips: DeviceClips, crop: Crop, batch: int = 64
+    model: nn.Module,
+    clips: DeviceClips,
+    preprocessing: PreprocessingConfig | None = None,
+    batch: int = 64,
 ) -> dict[str, Tensor]:
     """Logits of all clips in order, (n, classes) float32, by classifier."""
-    logits = _over_clips(model, model, clips, crop, batch)
+    logits = _over_clips(model, model, clips, preprocessing, batch)
     return {name: value.float() for name, value in logits.items()}
 
 
 def features(
-    model: SLnLRFA, clips: DeviceClips, crop: Crop, batch: int = 64
+    model: SLnLRFA,
+    clips: DeviceClips,
+    preprocessing: PreprocessingConfig | None = None,
+    batch: int = 64,
 ) -> dict[str, Tensor]:
     """Features of all clips in order, by classifier: what Fig. 8 embeds."""
-    return _over_clips(model, model.features, clips, crop, batch)
+    return _over_clips(model, model.features, clips, preprocessing, batch)
 
 
 def frequency_maps(
     model: SLnLRFA,
     clips: DeviceClips,
-    crop: Crop,
+    preprocessing: PreprocessingConfig | None = None,
     stream: str = "position",
     batch: int = 64,
 ) -> Tensor:
@@ -69,7 +79,7 @@ def frequency_maps(
         x = chosen.transformed(model.stream_inputs(x)[stream])
         return {"map": torch.fft.fft2(x.float()).abs().log1p().mean(1)}
 
-    return _over_clips(model, log_magnitude, clips, crop, batch)["map"]
+    return _over_clips(model, log_magnitude, clips, preprocessing, batch)["map"]
 
 
 def score(
@@ -134,3 +144,34 @@ def spread(features: Tensor, label: Tensor) -> dict[str, float]:
         "ratio": between / within,
         "silhouette": float(silhouette_score(features.numpy(), label.numpy())),
     }
+
+
+def assess(
+    experiment: Experiment,
+    logits: Tensor,
+    train_set: PackedDataset,
+    test_set: PackedDataset,
+) -> tuple[Metrics, Metrics | None]:
+    """Metrics on all test clips, and on those without an exact twin in training.
+
+    Args:
+        experiment: its loss is the one that is reported, without the mimicry term.
+        logits: (n, classes) of the test clips in order.
+        train_set, test_set: from :func:`skellib.data.load`.
+
+    Returns:
+        Both; None for the second where every test clip is clean, or none is.
+    """
+    settings = experiment.loss
+
+    def supervised(z: Tensor, y: Tensor) -> Tensor:
+        return objective(
+            {"fused": z}, y, gamma=settings.gamma, margin=settings.margin, mutual=0
+        )
+
+    label = torch.from_numpy(test_set.label).to(logits.device)
+    keep = without_leakage(train_set, test_set)
+    untainted = None
+    if not keep.all() and keep.any():
+        untainted = score(logits, label, supervised, keep)
+    return score(logits, label, supervised), untainted

@@ -6,23 +6,19 @@ from the weights' own file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from skellib.batches import DeviceClips
 from skellib.data import PackedDataset
-from skellib.data.clip_tables import read_clip_table
-from skellib.data.release import Release
-from skellib.data.sources import SourceFile
 from skellib.errors import InputError
-from skellib.evaluation import predict
+from skellib.evaluation import assess, predict
 from skellib.layouts import Layout
-from skellib.networks import load_trained
 from skellib.records import Metrics
-from skellib.training import assess, clips_of, crop_of
+from skellib.weights import load_trained
 
 
 class Predictor:
@@ -111,7 +107,7 @@ class Predictor:
     ) -> tuple[Metrics, Metrics | None]:
         """Metrics on test clips, and on those without an exact twin in training.
 
-        As a run's record has them, see :func:`skellib.training.assess`.
+        As a run's record has them, see :func:`skellib.evaluation.assess`.
 
         Raises:
             InputError: the data set has other classes, joints, channels or bodies than
@@ -131,8 +127,8 @@ class Predictor:
         return assess(self.experiment, self._logits(test_set), train_set, test_set)
 
     def _logits(self, dataset: PackedDataset) -> torch.Tensor:
-        clips = clips_of(self.experiment, dataset, self.device)
-        return predict(self.model, clips, crop_of(self.experiment))["fused"]
+        clips = DeviceClips(dataset, self.device, self.experiment.preprocessing)
+        return predict(self.model, clips, self.experiment.preprocessing)["fused"]
 
     def _fitted(self, clip: np.ndarray, name: str) -> np.ndarray:
         """The clip as (T, M, N, C) with the network's M."""
@@ -155,66 +151,6 @@ class Predictor:
             clip = clip if clip.dtype == np.float16 else clip.astype(np.float32)
         absent = self.bodies - clip.shape[1]
         return np.pad(clip, ((0, 0), (0, absent), (0, 0), (0, 0)))
-
-
-def read_clip(
-    path: Path | str, layout: Layout, releases: Sequence[Release] = ()
-) -> np.ndarray:
-    """One clip from a file of its own.
-
-    Args:
-        path: a ``.npy`` (T, M, N, C) or (T, N, C); a ``.csv``, see
-            :mod:`skellib.data.clip_tables`; or a file of one of ``releases``.
-        layout: of the clip.
-        releases: the file formats of a data set.
-
-    Returns:
-        (T, M, N, C), or (T, N, C).
-
-    Raises:
-        InputError: no such file, none of these, or a bad one.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.suffix == ".csv":
-        return read_clip_table(path, layout)
-    if path.suffix == ".npy":
-        try:
-            clip = np.load(path, allow_pickle=False)
-        except Exception:  # NumPy lists no errors: damage raises all kinds of them
-            clip = None
-        if not isinstance(clip, np.ndarray):
-            raise InputError(f"{path}: not a readable .npy of numbers")
-        return clip
-    faults = []
-    for release in releases:
-        if path.suffix == _suffix(release):
-            try:
-                return _as_released(path, release)
-            except InputError as error:
-                faults.append(error)
-    if faults:
-        raise faults[0]
-    endings = dict.fromkeys([".npy", ".csv", *map(_suffix, releases)])
-    raise InputError(f"{path}: ends in none of {', '.join(endings)}")
-
-
-def _suffix(release: Release) -> str:
-    return Path(f"name{release.ending}").suffix
-
-
-def _as_released(path: Path, release: Release) -> np.ndarray:
-    """A clip in the format of a release, whatever its name if that can be."""
-    if re.search(rf"(?:^|/){release.path}$", path.absolute().as_posix()):
-        return release.read_clip(path)
-    file = SourceFile(str(path), {"name": path.stem}, str(path), 0, 0)
-    try:
-        return release.reader([file])
-    except KeyError:  # the parser compares the content with the name
-        raise InputError(
-            f"{path}: not a name such as {release.example}{release.ending}"
-        ) from None
 
 
 def softmax(logits: torch.Tensor) -> np.ndarray:

@@ -204,12 +204,12 @@ PITCH_AXIS, YAW_AXIS = 0, 1
 """To the right of a camera, and upward (or downward) in its picture."""
 
 
-def turnable(layout: Layout) -> bool:
+def supports_rotation(layout: Layout) -> bool:
     """Whether joints have a depth, behind an upward axis that yaw turns about."""
     return layout.dims == 3 and layout.up[0] == YAW_AXIS
 
 
-def turned(joints: Tensor, degrees: float | Tensor, axis: int) -> Tensor:
+def rotate(joints: Tensor, degrees: float | Tensor, axis: int) -> Tensor:
     """Rotate points about a coordinate axis through the origin.
 
     Args:
@@ -234,7 +234,7 @@ def turned(joints: Tensor, degrees: float | Tensor, axis: int) -> Tensor:
     return result
 
 
-def random_turns(
+def sample_rotations(
     clips: int, generator: torch.Generator, pitch: float, yaw: float
 ) -> Tensor:
     """Draw two angles for each clip. Not in the paper, which turns nothing.
@@ -251,7 +251,7 @@ def random_turns(
     return (2 * draws - 1) * torch.tensor([[pitch], [yaw]], dtype=torch.float64)
 
 
-def turn_clips(x: Tensor, angles: Tensor) -> Tensor:
+def rotate_clips(x: Tensor, angles: Tensor) -> Tensor:
     """Turn whole clips about the origin: by yaw, and what comes of that by pitch.
 
     Yaw is about the upward axis, as if the person had turned; pitch about the axis to
@@ -262,8 +262,8 @@ def turn_clips(x: Tensor, angles: Tensor) -> Tensor:
         angles: (2, B) degrees of pitch and of yaw.
     """
     pitch, yaw = angles[:, :, None, None, None]
-    x = turned(x.movedim(1, -1), yaw, YAW_AXIS)
-    return turned(x, pitch, PITCH_AXIS).movedim(-1, 1)
+    x = rotate(x.movedim(1, -1), yaw, YAW_AXIS)
+    return rotate(x, pitch, PITCH_AXIS).movedim(-1, 1)
 
 
 def velocity(x: Tensor, padding: str = "end") -> Tensor:

@@ -14,28 +14,10 @@ from pathlib import Path
 
 from skellib import __version__
 from skellib.errors import InputError
+from skellib.paths import project_root
 
 # What runs write into the tree: a run must not make the tree dirty for the next one.
 OUTPUTS = ("book/executed", "data/records")
-
-
-def project_root() -> Path:
-    """The folder that relative paths start from.
-
-    The environment variable SKELLIB_ROOT where it is set, else the checkout that
-    contains this package, else the working directory.
-
-    Raises:
-        InputError: SKELLIB_ROOT does not name a folder.
-    """
-    named = os.environ.get("SKELLIB_ROOT")
-    if named:
-        root = Path(named).resolve()
-        if not root.is_dir():
-            raise InputError(f"SKELLIB_ROOT: {named} is not a folder")
-        return root
-    checkout = Path(__file__).resolve().parents[1]
-    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
 def stamp() -> dict[str, str | bool | None]:

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from skellib.config import Experiment
-from skellib.data.writing import replacing
 from skellib.errors import InputError
-from skellib.provenance import project_root
+from skellib.experiment import Experiment
+from skellib.paths import data_folder, write_text
 
 VERSION = 1
 
@@ -95,13 +94,6 @@ class RunRecord(BaseModel):
     stamp: dict[str, Any]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it is either the old one or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path, sync=False) as file:
-        file.write(text.encode("utf-8"))
-
-
 def read_kept(kind: type[Kept], path: Path, fault: str) -> Kept | None:
     """What :func:`to_json` wrote of a model, or None where there is no file.
 
@@ -174,7 +166,7 @@ class RecordStore:
     """
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        self.folder = Path(folder or project_root() / "data" / "records")
+        self.folder = data_folder("records", folder)
 
     def path(self, experiment: Experiment, seed: int) -> Path:
         """Where the record of a run lies, or will."""
@@ -192,7 +184,7 @@ class RecordStore:
     def put(self, record: RunRecord) -> Path:
         """Write a record, whole or not at all, and return its path."""
         path = self.path(record.experiment, record.seed)
-        write_atomically(path, to_json(record))
+        write_text(path, to_json(record))
         return path
 
     def __iter__(self) -> Iterator[RunRecord]:

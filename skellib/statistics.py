@@ -15,13 +15,13 @@ from scipy import stats
 from skellib.errors import InputError
 
 CONFIDENCE = 0.95
-EXACT = 12
+MAX_EXACT_PAIRS = 12
 """The most pairs whose 2^n sign flips are all tried."""
 
-JUDGED = 3
+MIN_PAIRS = 3
 """The least pairs that a verdict takes: two give the spread by a single number."""
 
-DECIDED = ("reproduced", "opposite")
+CONCLUSIVE = ("reproduced", "opposite")
 """The verdicts of a difference whose interval leaves out zero."""
 
 # Accuracies are multiples of 1 / clips, so seeds may well differ by exactly the same
@@ -112,8 +112,8 @@ def paired(values: Sequence[float], baseline_values: Sequence[float]) -> Differe
         raise InputError(f"baseline_values: {len(y)} numbers, but values has {len(x)}")
     difference = x - y
     summary = summarise(difference.tolist())
-    p = _sign_flips(difference) if 1 < len(x) <= EXACT else None
-    if len(x) > EXACT and difference.std() > NO_SPREAD:
+    p = _sign_flips(difference) if 1 < len(x) <= MAX_EXACT_PAIRS else None
+    if len(x) > MAX_EXACT_PAIRS and difference.std() > NO_SPREAD:
         p = float(stats.ttest_rel(x, y).pvalue)
     return Difference(summary.n, summary.mean, summary.low, summary.high, p, summary.sd)
 
@@ -157,7 +157,7 @@ def pairs_needed(sd: float, difference: float, power: float = 0.8) -> int:
 
 
 @dataclass(frozen=True)
-class Shares:
+class VarianceShares:
     """What the spread of a table of rows and seeds consists of; the parts sum to 1.
 
     Attributes:
@@ -175,7 +175,7 @@ class Shares:
     seeds_p: float
 
 
-def shares(values: Sequence[Sequence[float]]) -> Shares:
+def variance_shares(values: Sequence[Sequence[float]]) -> VarianceShares:
     """Split the sum of squares of a table (two-way analysis of variance, one a cell).
 
     Args:
@@ -202,7 +202,7 @@ def shares(values: Sequence[Sequence[float]]) -> Shares:
         ratio = share / df / (rest / spare) if rest else np.inf
         return float(stats.f.sf(ratio, df, spare))
 
-    return Shares(rows, seeds, rest, p(rows, freedom[0]), p(seeds, freedom[1]))
+    return VarianceShares(rows, seeds, rest, p(rows, freedom[0]), p(seeds, freedom[1]))
 
 
 def _sign_flips(difference: np.ndarray) -> float:
@@ -250,7 +250,7 @@ def verdict(
         sign = "same sign" if agrees else "opposite sign"
         return f"one {unit}: {sign if difference.mean else 'equal'}, resolves nothing"
     excludes_0 = difference.low > 0 or difference.high < 0
-    too_few = difference.n < JUDGED or difference.high - difference.low < NO_SPREAD
+    too_few = difference.n < MIN_PAIRS or difference.high - difference.low < NO_SPREAD
     if not excludes_0 or too_few:
         return f"not resolved with {difference.n} {unit}s"
     return "reproduced" if agrees else "opposite"

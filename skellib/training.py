@@ -9,31 +9,29 @@ that was not.
 from __future__ import annotations
 
 import math
-import os
 import resource
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
-from skellib.batches import Crop, DeviceClips
-from skellib.config import Experiment
-from skellib.data import PackedDataset, clean
+from skellib.batches import DeviceClips
+from skellib.checkpoint import Checkpoint
+from skellib.data import PackedDataset
 from skellib.errors import InputError
-from skellib.evaluation import predict, score
-from skellib.losses import objective
-from skellib.networks import build_model, save_weights, weights_path
+from skellib.evaluation import assess, predict
+from skellib.experiment import Experiment
 from skellib.provenance import stamp
-from skellib.records import Epoch, Metrics, RecordStore, RunRecord
+from skellib.records import Epoch, RecordStore, RunRecord
 from skellib.steps import CapturedStep, Step
+from skellib.weights import build_model, save_weights, weights_path
 
 
 class TrainingError(RuntimeError):
@@ -97,27 +95,6 @@ class Execution:
         return torch.channels_last if last else torch.contiguous_format
 
 
-@dataclass
-class State:
-    """What a checkpoint holds beside the weights."""
-
-    epoch: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-
-def crop_of(experiment: Experiment) -> Crop:
-    """The experiment's cropping and resizing."""
-    return Crop(**experiment.preprocessing.model_dump(exclude={"origin"}))
-
-
-def clips_of(
-    experiment: Experiment, dataset: PackedDataset, device: torch.device | str = "cpu"
-) -> DeviceClips:
-    """Clips on a device, centred as the experiment has it."""
-    return DeviceClips(dataset, device, experiment.preprocessing.origin)
-
-
 @contextmanager
 def _own_randomness(seed: int, threads: int) -> Iterator[None]:
     """Seed and set up PyTorch for a run; leave it to the caller as it was."""
@@ -134,57 +111,6 @@ def _own_randomness(seed: int, threads: int) -> Iterator[None]:
         finally:
             torch.set_num_threads(before[0])
             torch.backends.cudnn.benchmark = before[1]
-
-
-class Checkpoint:
-    """The state of an unfinished run in one file, replaced whole.
-
-    Args:
-        path: of the file.
-        key: of the experiment; a checkpoint of another one is refused.
-    """
-
-    def __init__(self, path: Path, key: str) -> None:
-        self.path, self.key = path, key
-
-    def save(self, parts: dict[str, Any], state: State) -> None:
-        """Write weights, optimiser, schedule, generators and progress."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        generators = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            generators["cuda"] = torch.cuda.get_rng_state()
-        content = {name: part.state_dict() for name, part in parts.items()}
-        content |= {"key": self.key, "state": asdict(state), "generators": generators}
-        part = self.path.with_suffix(f".{os.getpid()}.part")
-        torch.save(content, part)
-        os.replace(part, self.path)
-
-    def load(self, parts: dict[str, Any]) -> State:
-        """Restore what :meth:`save` wrote; a fresh state where there is no file.
-
-        Raises:
-            InputError: if the file is damaged or belongs to another experiment.
-        """
-        if not self.path.is_file():
-            return State()
-        try:
-            # weights_only: tensors and plain containers, no other pickled object.
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
-            if content["key"] != self.key:
-                raise InputError(f"{self.path}: checkpoint of another experiment")
-            for name, part in parts.items():
-                part.load_state_dict(content[name])
-        except InputError:
-            raise
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(
-                f"{self.path}: damaged checkpoint ({reason}); delete it to start anew"
-            ) from None
-        torch.set_rng_state(content["generators"]["cpu"])
-        if "cuda" in content["generators"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state(content["generators"]["cuda"])
-        return State(**content["state"])
 
 
 def _train_epoch(
@@ -311,8 +237,8 @@ class _Run:
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(
             optimizer, settings.decay
         )
-        self.train_clips = clips_of(experiment, train_set, device)
-        self.test_clips = clips_of(experiment, test_set, device)
+        self.train_clips = DeviceClips(train_set, device, experiment.preprocessing)
+        self.test_clips = DeviceClips(test_set, device, experiment.preprocessing)
         self.weights = weights_path(experiment, seed, checkpoints)
         unfinished = self.weights.with_suffix(".ckpt")
         self.checkpoint = Checkpoint(unfinished, experiment.key)
@@ -324,7 +250,7 @@ class _Run:
         self.state = self.checkpoint.load(self.parts)
         if self.fabric.global_rank > 0:  # processes must not drop the same elements
             torch.manual_seed(seed + 7919 * self.fabric.global_rank + self.state.epoch)
-        self.crop = crop_of(experiment)
+        self.crop = experiment.preprocessing
         self.before = self.state.seconds
         self.answers: Tensor | None = None  # logits of the test clips, when last asked
 
@@ -421,34 +347,3 @@ class _Run:
             },
             stamp=self.stamp,
         )
-
-
-def assess(
-    experiment: Experiment,
-    logits: Tensor,
-    train_set: PackedDataset,
-    test_set: PackedDataset,
-) -> tuple[Metrics, Metrics | None]:
-    """Metrics on all test clips, and on those without an exact twin in training.
-
-    Args:
-        experiment: its loss is the one that is reported, without the mimicry term.
-        logits: (n, classes) of the test clips in order.
-        train_set, test_set: from :func:`skellib.data.load`.
-
-    Returns:
-        Both; None for the second where every test clip is clean, or none is.
-    """
-    settings = experiment.loss
-
-    def supervised(z: Tensor, y: Tensor) -> Tensor:
-        return objective(
-            {"fused": z}, y, gamma=settings.gamma, margin=settings.margin, mutual=0
-        )
-
-    label = torch.from_numpy(test_set.label).to(logits.device)
-    keep = clean(train_set, test_set)
-    untainted = None
-    if not keep.all() and keep.any():
-        untainted = score(logits, label, supervised, keep)
-    return score(logits, label, supervised), untainted

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from skellib.data.form import (
+from skellib.data.schema import (
     EXTRA,
     PER_CLIP,
     Contents,
@@ -35,13 +35,13 @@ from skellib.data.writing import (
     clip_names,
     contents_of,
     digest,
-    twins,
+    duplicate_of,
     write,
     write_file,
-    writing,
 )
 from skellib.errors import InputError
 from skellib.layouts import Layout
+from skellib.paths import write_errors
 
 _LOCAL_HEADER = struct.Struct("<26xHH")  # the lengths of a zip member's name and extra
 
@@ -199,7 +199,7 @@ class PackedDataset:
         path = Path(path)
         if not self._is_whole():
             return write(path, self.stream(), self.joints.dtype)
-        with writing(path):
+        with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             joints = self.joints
             write_file(path, self._contents(), joints.dtype, joints.shape, [joints])
@@ -283,7 +283,7 @@ def find_duplicates(clips: Sequence[np.ndarray]) -> np.ndarray:
     Returns:
         (n,) int64.
     """
-    return twins([digest(clip) for clip in clips])
+    return duplicate_of([digest(clip) for clip in clips])
 
 
 def _assemble(

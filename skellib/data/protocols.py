@@ -173,7 +173,7 @@ def _last_subjects(
     return present[-number:].tolist()
 
 
-def clean(train: PackedDataset, test: PackedDataset) -> np.ndarray:
+def without_leakage(train: PackedDataset, test: PackedDataset) -> np.ndarray:
     """Which test clips have no exact twin in the training set.
 
     Of N-UCLA's 464 cross-view test clips 369 are clean; the others repeat the numbers

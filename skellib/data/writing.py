@@ -7,11 +7,9 @@ from; what stands beside them follows.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from dataclasses import field as setting
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from skellib.data.form import (
+from skellib.data.schema import (
     PER_CLIP,
     Contents,
     Fingerprint,
@@ -32,6 +30,7 @@ from skellib.data.form import (
 )
 from skellib.errors import InputError
 from skellib.layouts import Layout
+from skellib.paths import atomic_write, write_errors
 
 _FRAMES_BYTES = 2**22  # copied at a time
 
@@ -78,7 +77,7 @@ def write(
     path = Path(path)
     dtype = packed_dtype(dtype)
     name = clip_names(stream.name)
-    with writing(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as spool:
             lengths, digests, shape = [], [], (0, 0, 0)
@@ -87,7 +86,7 @@ def write(
                 lengths.append(len(clip))
                 digests.append(digest(clip))
                 spool.write(as_bytes(clip))
-            contents = contents_of(stream, name, lengths, twins(digests))
+            contents = contents_of(stream, name, lengths, duplicate_of(digests))
             frames = _frames(spool, dtype, shape)
             write_file(path, contents, dtype, (sum(lengths), *shape), frames)
     return path
@@ -128,7 +127,7 @@ def write_file(
     fingerprint = Fingerprint(contents, dtype, shape)
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     with (
-        replacing(path, folder) as file,
+        atomic_write(path, folder) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):
         written = 0
@@ -247,7 +246,7 @@ def digest(clip: np.ndarray) -> bytes:
     return hashlib.sha256(as_bytes(clip)).digest()
 
 
-def twins(digests: Sequence[bytes]) -> np.ndarray:
+def duplicate_of(digests: Sequence[bytes]) -> np.ndarray:
     """For each clip the number of the earliest with the same digest; -1 for none.
 
     Returns:
@@ -258,41 +257,3 @@ def twins(digests: Sequence[bytes]) -> np.ndarray:
     found = np.array(first, dtype=np.int64)
     found[found == np.arange(len(found))] = -1
     return found
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError inside into the InputError for a file that cannot be written."""
-    try:
-        yield
-    except OSError as fault:
-        raise InputError(f"{path}: cannot be written ({fault.strerror})") from None
-
-
-@contextmanager
-def replacing(
-    path: Path, folder: Path | None = None, sync: bool = True
-) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``path`` once it is whole.
-
-    Args:
-        path: of the file.
-        folder: where it grows, on the same disk; beside ``path`` by default.
-        sync: whether it must be on the disk before it takes the place; without, a
-            power failure could leave the name on an empty file.
-    """
-    handle, temporary = tempfile.mkstemp(
-        dir=folder or path.parent, prefix=f".{path.name}."
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp keeps others from reading it
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skellib.data.cards import DataCard, Facts
 from skellib.errors import InputError
 from skellib.figures.skeletons import layout_sketch, rest_pose
 from skellib.figures.style import (
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 MANY = 30  # classes: more have no name beside their bar
+
+if TYPE_CHECKING:
+    from skellib.readers.cards import DataCard, Facts
 
 
 @styled

@@ -239,7 +239,7 @@ def gains(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Differences to a table's baseline row, a panel of :func:`dots` for each profile.
 
     Args:
-        rows: by profile, what :func:`skellib.tables.gains` made, in points.
+        rows: by profile, what :func:`skellib.reproduction.render.gains` made.
 
     Raises:
         InputError: there is no profile, or one without a row.
@@ -264,7 +264,7 @@ def by_seed(runs: Any, title: str | None = None, label: str = "accuracy (%)") ->
 
     Args:
         runs: data frame, a line for each row and a column for each seed
-            (:func:`skellib.tables.by_seed`); NaN where not run.
+            (:func:`skellib.reproduction.render.by_seed`); NaN where not run.
         title: a title.
         label: the vertical axis.
 

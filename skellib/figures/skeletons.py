@@ -12,15 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from skellib.errors import InputError
-from skellib.figures.style import (
-    PALETTE,
-    WIDTH,
-    array,
-    canvas,
-    panels,
-    styled,
-    tint,
-)
+from skellib.figures.style import PALETTE, WIDTH, array, canvas, panels, styled, tint
 from skellib.layouts import Layout
 
 # A rest pose in metres, seen from the front: x of the body's left side (the viewer's

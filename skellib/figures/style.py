@@ -1,8 +1,8 @@
 """One palette, one style: what every figure of the book has in common.
 
 Colours were chosen by their distance in Oklab under normal vision and under simulated
-deuteranopia and protanopia (Machado et al. 2009); ``tests/test_figures.py`` keeps the
-distances. No figure tells by colour alone: lines differ by dash or marker as well.
+deuteranopia and protanopia (Machado et al. 2009); ``tests/book/test_figures.py`` keeps
+the distances. No figure tells by colour alone: lines differ by dash or marker as well.
 """
 
 from __future__ import annotations

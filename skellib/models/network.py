@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from skellib.errors import check_choice
+from skellib.initialisation import initialise
 from skellib.models.blocks import LocalBlock, SLnLBlock
 from skellib.models.frequency import FrequencyAttention
-from skellib.models.initialisation import initialise
 from skellib.models.normalisation import input_normalisation
 from skellib.models.transform import TransformNetwork
 from skellib.preprocessing import PADDINGS, velocity

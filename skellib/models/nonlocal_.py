@@ -27,6 +27,17 @@ def _from_sequences(y: Tensor, axes: str, frames: int, joints: int) -> Tensor:
     return y.squeeze(1).transpose(1, 2).unflatten(2, (frames, joints))
 
 
+class ZeroConv(nn.Conv2d):
+    """A 1 x 1 convolution without bias whose weights start at zero (``W_w``)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 1, bias=False)
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()  # draws as any layer does, then forgets it
+        nn.init.zeros_(self.weight)
+
+
 class NonLocal(nn.Module):
     """An embedded-Gaussian non-local module (Eq. 6-11; Fig. 4a), no residual inside.
 
@@ -59,8 +70,7 @@ class NonLocal(nn.Module):
         self.phi = nn.Conv2d(in_channels, embed_channels, 1, bias=False)  # Eq. 9
         self.psi = nn.Conv2d(in_channels, embed_channels, 1, bias=False)  # Eq. 10
         self.g = nn.Conv2d(in_channels, out_channels, 1, bias=False)  # Eq. 7
-        self.w = nn.Conv2d(out_channels, out_channels, 1, bias=False)  # Eq. 11
-        nn.init.zeros_(self.w.weight)
+        self.w = ZeroConv(out_channels)  # Eq. 11
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, P, T, N) to (B, Q, T, N)."""

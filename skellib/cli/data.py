@@ -1,0 +1,120 @@
+"""Commands that make data sets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skellib.cli.options import RootOption
+from skellib.errors import InputError
+
+if TYPE_CHECKING:
+    from skellib.readers import Prepared
+
+_SHOWN = 20  # files that are left out are named up to here, and counted beyond
+
+
+def prepare(
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="ntu, kinetics, sysu, nucla, utd_mhad or sbu; a name of yours for a "
+            "file of CTR-GCN, ST-GCN or PYSKL; custom for data of your own."
+        ),
+    ],
+    source: Annotated[
+        list[Path],
+        typer.Option(
+            help="The data set as downloaded: a folder, a zip, or one file with all "
+            "of it. Repeatable."
+        ),
+    ],
+    root: RootOption = None,
+    name: Annotated[
+        str | None, typer.Option(help="What to call a custom data set.")
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="A custom data set's skeleton: a layout's name or its file."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first bad file.")
+    ] = False,
+    dtype: Annotated[str, typer.Option(help="float32 or float16.")] = "float32",
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that parse; every core unless given.", min=1),
+    ] = None,
+    max_megabytes: Annotated[
+        int | None,
+        typer.Option(help="The most that is read of one file; 64 unless given.", min=1),
+    ] = None,
+) -> None:
+    """Read a data set's original files and write them packed, ready to train on.
+
+    Files that cannot be used are left out and listed beside the packed file. If it is
+    stopped, the same command goes on where it was.
+    """
+    from skellib.data import PackedDataset
+    from skellib.paths import packed_path
+    from skellib.readers import custom
+    from skellib.readers import prepare as prepare_dataset
+
+    max_bytes = None if max_megabytes is None else max_megabytes * 2**20
+    if dataset == custom.KEY:
+        if name is None or len(source) != 1:
+            raise InputError("prepare custom: give one --source, and a --name")
+        path = packed_path(name, root)
+        prepared = custom.prepare(
+            source[0],
+            name,
+            path,
+            layout,
+            strict=strict,
+            dtype=dtype,
+            max_bytes=max_bytes,
+        )
+    elif name is not None or layout is not None:
+        raise InputError(
+            f"prepare {dataset}: --name and --layout are for `prepare custom`"
+        )
+    else:
+        prepared = prepare_dataset(
+            dataset,
+            source,
+            root,
+            strict=strict,
+            dtype=dtype,
+            workers=workers,
+            max_bytes=max_bytes,
+        )
+    _print_left_out(prepared)
+    packed = PackedDataset.open(prepared.path)
+    bodies = "1 body" if packed.bodies == 1 else f"up to {packed.bodies} bodies"
+    print(
+        f"{prepared.path}: {len(packed)} clips, {int(packed.lengths.sum())} frames, "
+        f"{packed.num_classes} classes, {bodies} of {packed.layout.size} joints"
+    )
+
+
+def _print_left_out(prepared: Prepared) -> None:
+    """The first bad files by name; those that the release leaves out by reason."""
+    bad, omitted = (
+        prepared.left_out[: prepared.bad],
+        prepared.left_out[prepared.bad :],
+    )
+    for each in bad[:_SHOWN]:
+        print(f"left out: {each}")
+    if len(bad) > _SHOWN:
+        print(f"left out: {len(bad) - _SHOWN} more")
+    for reason, number in Counter(each.reason for each in omitted).items():
+        print(f"left out: {number} clips: {reason}")
+    if prepared.left_out:
+        print(
+            f"left out in all: {len(prepared.left_out)} of "
+            f"{len(prepared.left_out) + prepared.clips}; the list is "
+            f"{prepared.path.with_suffix('.left_out.txt')}"
+        )

@@ -1,0 +1,125 @@
+"""Commands that look at a packed data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skellib.cli.options import ProtocolOption, RootOption
+from skellib.errors import InputError
+
+NameArgument = Annotated[
+    str, typer.Argument(help="synthetic, or one that was prepared.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Write what was found to this JSON file, too.")
+]
+CompareOption = Annotated[
+    bool,
+    typer.Option(
+        "--compare/--no-compare",
+        help="Search for similar clips too, not only for the same numbers: every clip "
+        "with every other.",
+    ),
+]
+
+
+def card(
+    name: NameArgument,
+    root: RootOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The JSON file; data/cards/NAME.json unless given."),
+    ] = None,
+    compare: CompareOption = True,
+) -> None:
+    """Measure a data set: clips, classes, lengths, missing joints, duplicates."""
+    from skellib.data import open_dataset
+    from skellib.readers import cards
+    from skellib.records import to_json
+
+    measured = cards.card(open_dataset(name, root), compare)
+    path = out or cards.card_path(name)
+    _write(path, to_json(measured))
+    lengths = measured.lengths
+    if name in cards.FACTS:
+        print(f"{cards.FACTS[name].title}: {cards.FACTS[name].what}")
+    for label, value in (
+        ("clips", f"{measured.clips}, {measured.frames} frames"),
+        (
+            "lengths",
+            f"{lengths.min} to {lengths.max} frames, median {lengths.median:g}",
+        ),
+        ("classes", len(measured.classes)),
+        ("subjects", len(measured.subjects)),
+        ("views", len(measured.views)),
+        ("joints", f"{len(measured.missing)} of {measured.layout}"),
+        (
+            "missing",
+            f"a joint or more in {measured.missing_frames} frames of "
+            f"{measured.missing_clips} clips",
+        ),
+        (
+            "bodies",
+            "; ".join(f"{n} in {f} frames" for n, f in enumerate(measured.bodies) if f),
+        ),
+        (
+            "duplicates",
+            ", ".join(f"{n} {kind}" for kind, n in measured.duplicates.items()),
+        ),
+    ):
+        print(f"{label:>10}  {value}")
+    print(path)
+
+
+def duplicates(
+    name: NameArgument,
+    protocol: ProtocolOption = None,
+    fold: Annotated[int, typer.Option(help="Where a protocol has several.")] = 0,
+    root: RootOption = None,
+    out: OutOption = None,
+    compare: CompareOption = True,
+    limit: Annotated[int, typer.Option(help="Pairs of each kind to show.", min=0)] = 5,
+) -> None:
+    """Search for clips that hold the same recording, across a split and within it.
+
+    Kinds: exact (same numbers), moved (but for one displacement), overlap (some frames
+    with the same numbers), near (much closer than different clips are), mirrored.
+    """
+    from skellib.data import load
+    from skellib.readers.duplicates import KINDS, find
+    from skellib.records import to_json
+
+    train, test = load(name, protocol, root, fold=fold)
+    report = find(train, test, compare=compare)
+    if out is not None:
+        _write(out, to_json(report))
+    print(
+        f"{name}: {report.train_clips} training clips, {report.test_clips} test clips"
+    )
+    print("kind      across  within  tainted test clips")
+    for kind in KINDS:
+        across, within = (report.count(kind, side) for side in (True, False))
+        print(f"{kind:9} {across:6d}  {within:6d}  {len(report.tainted([kind])):6d}")
+    for kind in KINDS:
+        found = [pair for pair in report.pairs if pair.kind == kind]
+        for pair in found[:limit]:
+            sides = "/".join(pair.sides)
+            print(f"{kind:9} {sides:11} {pair.names[0]}  {pair.names[1]}")
+        if len(found) > limit:
+            print(f"{kind:9} and {len(found) - limit} more")
+    for each, number in report.by_class().items():
+        print(f"tainted: {number:5d} of class {each}")
+    if out is not None:
+        print(out)
+
+
+def _write(path: Path, text: str) -> None:
+    from skellib.paths import write_text
+
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,121 @@
+"""Commands on one network: train it, compare it."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from skellib.cli.options import (
+    AcceleratorOption,
+    CheckpointsOption,
+    CompileOption,
+    DatasetOption,
+    FoldOption,
+    GraphsOption,
+    PrecisionOption,
+    ProtocolOption,
+    RecordsOption,
+    RootOption,
+    StoreOption,
+    ThreadsOption,
+    assignments,
+    execution_of,
+    protocol_of,
+    scores,
+    store_of,
+)
+
+
+def train(
+    dataset: DatasetOption = "synthetic",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="quick: proves the path; laptop: a smaller network for a processor; "
+            "paper: the paper's settings."
+        ),
+    ] = "quick",
+    protocol: ProtocolOption = None,
+    fold: FoldOption = 0,
+    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a setting, such as loss.gamma=0 or training.epochs=5. "
+            "Repeatable.",
+        ),
+    ] = None,
+    root: RootOption = None,
+    records: StoreOption = None,
+    checkpoints: CheckpointsOption = None,
+    accelerator: AcceleratorOption = "auto",
+    devices: Annotated[int, typer.Option(help="GPUs for this one run.", min=1)] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines for this one run.", min=1)] = 1,
+    precision: PrecisionOption = "32-true",
+    compile: CompileOption = False,
+    graphs: GraphsOption = False,
+    threads: ThreadsOption = 0,
+) -> None:
+    """Train the final model, or a variant of it, and write the run's record.
+
+    Killed and started again, it goes on from its last epoch. A run that has its
+    record already is not trained again.
+    """
+    from skellib.data import load
+    from skellib.experiment import final_model
+    from skellib.training import train as train_run
+
+    protocol = protocol_of(dataset, protocol, root)
+    experiment = final_model(dataset, profile, protocol).replace(
+        fold=fold, **assignments(settings or [], "--set")
+    )
+    train_set, test_set = load(
+        experiment.dataset, experiment.protocol, root, fold=experiment.fold
+    )
+    store = store_of(profile, records)
+    path = store.path(experiment, seed)
+    known = path.is_file()
+    # Of several processes that share the run, the first one speaks.
+    leads = os.environ.get("LOCAL_RANK", "0") == "0"
+    say = print if leads else (lambda *_: None)
+    say(
+        f"{dataset} {experiment.protocol}, profile {profile}, {experiment.key}, "
+        f"seed {seed}: {len(train_set)} clips train, {len(test_set)} test"
+    )
+    record = train_run(
+        experiment,
+        seed,
+        train_set,
+        test_set,
+        store=store,
+        checkpoints=checkpoints,
+        execution=execution_of(
+            accelerator, precision, compile, graphs, threads, devices, nodes
+        ),
+    )
+    say(
+        f"{'recorded before' if known else 'recorded'}: "
+        f"{scores(record.test, record.clean)}, {record.seconds:.0f} s; {path}"
+    )
+
+
+def baseline(
+    dataset: DatasetOption = "synthetic",
+    protocol: ProtocolOption = None,
+    fold: FoldOption = 0,
+    root: RootOption = None,
+    records: RecordsOption = None,
+) -> None:
+    """Measure the nearest neighbour: what a network must beat to have learnt."""
+    from skellib.data import load
+    from skellib.reproduction import baselines
+
+    protocol = protocol_of(dataset, protocol, root)
+    train_set, test_set = load(dataset, protocol, root, fold=fold)
+    measured = baselines.measure(train_set, test_set, protocol, fold=fold)
+    path = baselines.write(measured, records)
+    print(f"nearest neighbour: {scores(measured.test, measured.clean)}; {path}")

@@ -1,0 +1,305 @@
+"""PYSKL's annotation pickle: ``ntu60_3danno.pkl``, ``ntu60_hrnet.pkl`` and the like.
+
+A dictionary of ``split``, the names of the clips of each part (``xsub_train``,
+``xsub_val``, ...), and ``annotations``, one a clip: ``frame_dir`` (its name),
+``label``, ``keypoint`` (M, T, N, C), in 2D also ``keypoint_score`` (M, T, N) and
+``img_shape`` (height, width). A plain list of annotations is read too.
+
+H. Duan et al., "PYSKL: Towards Good Practices for Skeleton Action Recognition", 2022.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skellib.data.packed import PackedDataset
+from skellib.data.writing import ClipStream
+from skellib.errors import InputError
+from skellib.paths import atomic_write
+from skellib.readers.interchange import common, pickles
+from skellib.readers.release import SourceFormat
+from skellib.readers.sources import check_finite
+
+_PART = re.compile(
+    r"(?P<before>[\w.-]*?)[_-]?(?P<side>train|val|test)[_-]?(?P<after>\d*)"
+)
+_SHORT = {"cross_subject": "xsub", "cross_view": "xview", "cross_setup": "xset"}
+_MAX_PAIRS = 100
+
+
+def recognise(path: Path) -> bool:
+    """Whether a file may be of this format: by its ending and its first byte."""
+    if path.suffix.lower() not in (".pkl", ".pickle") or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(1) in (b"\x80", b"(", b"]", b"}")
+    except OSError:
+        return False
+
+
+def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStream:
+    """The clips of a file, in its order.
+
+    Args:
+        path: the file.
+        key: the data set's name.
+        release: what is known of that data set.
+
+    Returns:
+        A stream with clips (T, M, N, C), absent bodies 0 where a clip has fewer than
+        another; C is x, y, z, or x, y (pixels, y down) and the score. Subject, view and
+        so on where the names say them. ``extras["split.xsub"]`` for the parts
+        ``xsub_train`` and ``xsub_val``: 0 where a clip trains, 1 where it tests, -1 for
+        neither; ``extras["split"]`` is the first such. In 2D ``extras["height"]`` and
+        ``extras["width"]`` of the image.
+
+    Raises:
+        InputError: a damaged, foreign or hostile file; the message names the field.
+    """
+    content = pickles.load(path)
+    annotations, parts = _contents(path, content)
+    names = common.names_of(
+        path, "frame_dir", [a.get("frame_dir") for a in annotations]
+    )
+    clips = [_Clip(path, name, a) for name, a in zip(names, annotations, strict=True)]
+    label = common.labels_of(path, "label", [clip.label for clip in clips])
+    joints, channels = clips[0].joints, clips[0].channels
+    for clip in clips:
+        if (clip.joints, clip.channels) != (joints, channels):
+            raise InputError(
+                f"{clip.where}: field 'keypoint': {clip.joints} joints and "
+                f"{clip.channels} channels, but {names[0]} has {joints} and {channels}"
+            )
+    facts = common.facts_of(path, names, label, release)
+    splits, unknown = _splits(path, names, parts)
+    lacking = f"; {unknown} names in its splits have no clip" if unknown else ""
+    return ClipStream(
+        clips=partial(_clips, clips, max(clip.bodies for clip in clips)),
+        label=label,
+        subject=facts.pop("subject"),
+        view=facts.pop("view", None),
+        name=names,
+        extras=splits | _image(clips) | facts,
+        layout=common.layout_of(path, joints, clips[0].flat, release),
+        classes=common.classes_of(label, release),
+        key=key,
+        source=f"{len(names)} clips of {path.name} (PYSKL){lacking}",
+    )
+
+
+def _contents(
+    path: Path, content: Any
+) -> tuple[Sequence[dict[str, Any]], dict[str, Any]]:
+    """The annotations and the parts of a file."""
+    parts: Any = {}
+    if isinstance(content, dict):
+        parts = content.get("split", {})
+        if "annotations" not in content:
+            raise InputError(
+                f"{path}: field 'annotations': missing; not a file of PYSKL's"
+            )
+        content = content["annotations"]
+    if not isinstance(content, list | tuple) or not content:
+        raise InputError(f"{path}: field 'annotations': no list of clips")
+    for i, annotation in enumerate(content):
+        if not isinstance(annotation, dict):
+            raise InputError(
+                f"{path}: field 'annotations': number {i} is no dictionary"
+            )
+    if not isinstance(parts, dict) or not all(
+        isinstance(name, str) and isinstance(members, list | tuple | set)
+        for name, members in parts.items()
+    ):
+        raise InputError(f"{path}: field 'split': no dictionary of lists of names")
+    return content, parts
+
+
+class _Clip:
+    """An annotation, checked."""
+
+    def __init__(self, path: Path, name: str, annotation: dict[str, Any]) -> None:
+        self.where = f"{path}: clip {name}"
+        self.label = self._get(annotation, "label")
+        self.keypoint = self._array(annotation, "keypoint", 4)
+        self.score = None
+        self.bodies, self.frames, self.joints, self.channels = self.keypoint.shape
+        common.check_shape(self.where, "keypoint", self.frames, self.bodies)
+        if self.channels not in (2, 3):
+            raise self._error("keypoint", f"{self.channels} channels, not 2 or 3")
+        total = annotation.get("total_frames", self.frames)
+        if not common.is_whole(total, self.frames, self.frames):
+            raise self._error(
+                "total_frames",
+                f"{common.shown(total)}, but keypoint has {self.frames}",
+            )
+        self.flat = self.channels == 2
+        if self.flat and annotation.get("keypoint_score") is not None:
+            self.score = self._array(annotation, "keypoint_score", 3)
+            if self.score.shape != self.keypoint.shape[:3]:
+                raise self._error(
+                    "keypoint_score",
+                    f"{self.score.shape}, but keypoint is {self.keypoint.shape}",
+                )
+            self.channels = 3
+        self.image = self._image(annotation.get("img_shape"))
+
+    def _get(self, annotation: dict[str, Any], field: str) -> Any:
+        if field in annotation:
+            return annotation[field]
+        if field == "keypoint" and "raw_file" in annotation:
+            raise self._error(
+                field, "missing: the clips are in files of their own, not in this one"
+            )
+        raise self._error(field, "missing")
+
+    def _array(self, annotation: dict[str, Any], field: str, ndim: int) -> np.ndarray:
+        array = self._get(annotation, field)
+        if not isinstance(array, np.ndarray):
+            raise self._error(field, "not an array")
+        if array.dtype.kind != "f" or array.ndim != ndim:
+            raise self._error(
+                field, f"{array.dtype} {array.shape}, not floats in {ndim} dimensions"
+            )
+        return array
+
+    def _image(self, size: Any) -> tuple[int, int]:
+        """(height, width); 0 where the file does not say them."""
+        if size is None or not self.flat:
+            return 0, 0
+        sides = list(size) if isinstance(size, tuple | list) else []
+        if len(sides) != 2 or not all(common.is_whole(s, 1, 10**6) for s in sides):
+            raise self._error("img_shape", "not (height, width)")
+        return int(sides[0]), int(sides[1])
+
+    def _error(self, field: str, problem: str) -> InputError:
+        return InputError(f"{self.where}: field {field!r}: {problem}")
+
+    def read(self, bodies: int) -> np.ndarray:
+        """(T, M, N, C)."""
+        check_finite(self.where, "keypoint", self.keypoint.swapaxes(0, 1))
+        dtype = np.result_type(self.keypoint, np.float32)
+        clip = np.zeros((self.frames, bodies, self.joints, self.channels), dtype)
+        coordinates = self.keypoint.shape[3]
+        clip[:, : self.bodies, :, :coordinates] = self.keypoint.swapaxes(0, 1)
+        if self.score is not None:
+            check_finite(self.where, "keypoint_score", self.score.swapaxes(0, 1))
+            clip[:, : self.bodies, :, 2] = self.score.swapaxes(0, 1)
+        return clip
+
+
+def _clips(clips: Sequence[_Clip], bodies: int) -> Iterator[np.ndarray]:
+    for clip in clips:
+        yield clip.read(bodies)
+
+
+def _splits(
+    path: Path, names: Sequence[str], parts: dict[str, Any]
+) -> tuple[dict[str, np.ndarray], int]:
+    """For each pair of parts, who trains (0), who tests (1) and who does neither (-1);
+    and how many names stand in the parts of which there is no clip."""
+    position = {name: i for i, name in enumerate(names)}
+    found: dict[str, np.ndarray] = {}
+    unknown = 0
+    for part, members in parts.items():
+        match = _PART.fullmatch(part[:100])
+        if match is None:
+            continue  # another kind of list: of those left out, say
+        pair = match["before"] + match["after"]
+        side = found.setdefault(
+            f"split.{pair}" if pair else "split", np.full(len(names), -1)
+        )
+        if len(found) > _MAX_PAIRS:
+            raise InputError(f"{path}: field 'split': more than {_MAX_PAIRS} splits")
+        tests = int(match["side"] != "train")
+        for member in members:
+            if not isinstance(member, str):
+                raise InputError(
+                    f"{path}: field 'split': {part} holds {common.shown(member)}, not "
+                    "a name"
+                )
+            place = position.get(common.bare(member))
+            if place is None:
+                unknown += 1
+            elif side[place] not in (-1, tests):
+                raise InputError(
+                    f"{path}: field 'split': {common.shown(member)} both trains and "
+                    f"tests in {part}"
+                )
+            else:
+                side[place] = tests
+    first = {"split": next(iter(found.values()))} if found else {}
+    return first | found, unknown
+
+
+def _image(clips: Sequence[_Clip]) -> dict[str, np.ndarray]:
+    if not any(any(clip.image) for clip in clips):
+        return {}
+    height, width = np.array([clip.image for clip in clips], dtype=np.int64).T
+    return {"height": height, "width": width}
+
+
+def write(
+    dataset: PackedDataset,
+    path: Path,
+    train: np.ndarray,
+    test: np.ndarray,
+    protocol: str = "",
+) -> None:
+    """Write a data set, all of its clips, and a split of it.
+
+    Subjects and views are lost, where the names do not say them. In 2D a joint's score
+    is its third channel; without one it is 1, or 0 where the joint is missing. An image
+    whose size is not known counts as 1 by 1.
+
+    Args:
+        dataset: the data set; takes as much memory as its joints.
+        path: the pickle to be written, whole or not at all.
+        train, test: positions in the data set.
+        protocol: how the two parts are called: ``xsub_train`` and ``xsub_val`` for
+            ``cross_subject``, as PYSKL has them.
+
+    Raises:
+        InputError: a file that cannot be written.
+    """
+    prefix = f"{_SHORT.get(protocol, protocol)}_" if protocol else ""
+    content = {
+        "split": {
+            f"{prefix}train": dataset.name[train].tolist(),
+            f"{prefix}val": dataset.name[test].tolist(),
+        },
+        "annotations": [_annotation(dataset, i) for i in range(len(dataset))],
+    }
+    with atomic_write(path) as file:
+        pickle.dump(content, file, protocol=4)
+
+
+def _annotation(dataset: PackedDataset, i: int) -> dict[str, Any]:
+    clip = dataset.clip(i).swapaxes(0, 1).astype(np.float32)
+    annotation = {
+        "frame_dir": str(dataset.name[i]),
+        "label": int(dataset.label[i]),
+        "total_frames": clip.shape[1],
+        "keypoint": np.ascontiguousarray(clip[..., : dataset.layout.dims]),
+    }
+    if dataset.layout.dims == 2:
+        image = _size(dataset, "height", i), _size(dataset, "width", i)
+        score = clip[..., 2] if dataset.channels > 2 else clip.any(axis=3)
+        annotation |= {
+            "keypoint_score": np.ascontiguousarray(score, dtype=np.float32),
+            "img_shape": image,
+            "original_shape": image,
+        }
+    return annotation
+
+
+def _size(dataset: PackedDataset, side: str, i: int) -> int:
+    known = dataset.extras.get(side)
+    return int(known[i]) or 1 if known is not None else 1

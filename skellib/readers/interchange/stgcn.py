@@ -1,0 +1,214 @@
+"""ST-GCN's packed form: ``train_data.npy`` with ``train_label.pkl``, the same of val.
+
+The data are (n, C, T, N, M), every clip with the same T, zeros after its end; the
+pickle holds the clips' names and their labels. 2s-AGCN and its followers write
+``train_data_joint.npy``. Of Kinetics-Skeleton C is x - 1/2, y - 1/2 and the score.
+
+S. Yan, Y. Xiong, D. Lin, "Spatial Temporal Graph Convolutional Networks for
+Skeleton-Based Action Recognition", AAAI 2018.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from skellib.data.packed import PackedDataset
+from skellib.data.writing import ClipStream
+from skellib.errors import InputError
+from skellib.paths import atomic_write
+from skellib.readers.interchange import common, pickles
+from skellib.readers.release import SourceFormat
+from skellib.readers.sources import check_finite
+
+SPLITS = ("train", "val", "test")
+_FILE = re.compile(rf"({'|'.join(SPLITS)})(_data(?:_joint)?\.npy|_label\.pkl)")
+_DATA = ("_data.npy", "_data_joint.npy")
+
+
+def recognise(path: Path) -> bool:
+    """Whether a path is one of the format's files, or the folder of them."""
+    if path.is_dir():
+        return bool(_beside(path))
+    return bool(_FILE.fullmatch(path.name)) and bool(_beside(path.parent, path.name))
+
+
+def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStream:
+    """The clips of a folder, one after the other, the training clips first.
+
+    Args:
+        path: the folder, or one of its files.
+        key: the data set's name.
+        release: what is known of that data set.
+
+    Returns:
+        A stream with clips (T, M, N, C), the empty frames at their ends cut off (one
+        stays of a clip with nothing else); subject, view and so on where the names say
+        them; ``extras["split"]``, 0 where a clip trains and 1 where it tests.
+
+    Raises:
+        InputError: a damaged or foreign file; the message names it and the field.
+    """
+    folder, given = (path, None) if path.is_dir() else (path.parent, path.name)
+    parts = [_Part.find(folder, *each) for each in _beside(folder, given).items()]
+    if not parts:
+        raise InputError(
+            f"{path}: no train_data.npy and train_label.pkl, as ST-GCN has them"
+        )
+    first = parts[0]
+    for part in parts[1:]:
+        if part.shape != first.shape:
+            raise InputError(
+                f"{part.path}: {part.shape} channels, joints and bodies, but "
+                f"{first.path.name} has {first.shape}"
+            )
+    names = common.names_of(folder, "sample_name", [n for p in parts for n in p.names])
+    label = np.concatenate([part.label for part in parts])
+    facts = common.facts_of(folder, names, label, release)
+    channels, joints, _ = first.shape
+    return ClipStream(
+        clips=partial(_clips, parts),
+        label=label,
+        subject=facts.pop("subject"),
+        view=facts.pop("view", None),
+        name=names,
+        extras={
+            "split": np.repeat(
+                [int(part.split != "train") for part in parts],
+                [len(part.names) for part in parts],
+            ),
+            **facts,
+        },
+        layout=common.layout_of(first.path, joints, channels == 2, release),
+        classes=common.classes_of(label, release),
+        key=key,
+        source=f"{len(names)} clips of {folder.absolute().name} (ST-GCN)",
+    )
+
+
+def _beside(folder: Path, given: str | None = None) -> dict[str, str]:
+    """The splits in a folder, and how the names of their data end."""
+    found = _FILE.fullmatch(given) if given else None
+    endings = [
+        ending for ending in _DATA if found is None or found[2] != _other(ending)
+    ]
+    return {
+        split: ending
+        for split in SPLITS
+        for ending in reversed(endings)
+        if (folder / f"{split}{ending}").is_file()
+        and ((folder / f"{split}_label.pkl").is_file() or given is not None)
+    }
+
+
+def _other(ending: str) -> str:
+    return _DATA[1 - _DATA.index(ending)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The files of one split; the data not read yet."""
+
+    split: str
+    path: Path
+    names: list[object]
+    label: np.ndarray
+    shape: tuple[int, int, int]  # (C, N, M)
+
+    @classmethod
+    def find(cls, folder: Path, split: str, ending: str) -> _Part:
+        path, beside = folder / f"{split}{ending}", folder / f"{split}_label.pkl"
+        if not beside.is_file():
+            raise InputError(f"{path}: no {beside.name} beside it")
+        names, label = _read_labels(beside)
+        clips, channels, frames, joints, bodies = _mapped(path).shape
+        if clips != len(names):
+            raise InputError(
+                f"{path}: {clips} clips, but {beside.name} names {len(names)}"
+            )
+        common.check_shape(str(path), "data", frames, bodies)
+        return cls(split, path, names, label, (channels, joints, bodies))
+
+
+def _read_labels(path: Path) -> tuple[list[object], np.ndarray]:
+    content = pickles.load(path)
+    if not isinstance(content, tuple | list) or len(content) != 2:
+        raise InputError(f"{path}: not the names and the labels of clips")
+    names, labels = (
+        each.tolist() if isinstance(each, np.ndarray) else each for each in content
+    )
+    if not isinstance(names, list | tuple) or not isinstance(labels, list | tuple):
+        raise InputError(f"{path}: not the names and the labels of clips")
+    if len(names) != len(labels):
+        raise InputError(f"{path}: {len(names)} names, but {len(labels)} labels")
+    return list(names), common.labels_of(path, "label", labels)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The data of a split (n, C, T, N, M), mapped into memory."""
+    try:
+        data = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:  # NumPy lists no errors: damage raises all kinds of them
+        raise InputError(
+            f"{path}: not a readable npy file, or a truncated one; fetch it again"
+        ) from None
+    if not isinstance(data, np.ndarray) or data.dtype.kind != "f" or data.ndim != 5:
+        kind = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else "npz"
+        raise InputError(
+            f"{path}: {kind}, not floats (clips, channels, frames, joints, bodies)"
+        )
+    if data.shape[1] not in (2, 3):
+        raise InputError(f"{path}: {data.shape[1]} channels, not 2 or 3")
+    return data
+
+
+def _clips(parts: list[_Part]) -> Iterator[np.ndarray]:
+    for part in parts:
+        for name, block in zip(part.names, _mapped(part.path), strict=True):
+            clip = np.ascontiguousarray(block.transpose(1, 3, 2, 0))
+            check_finite(f"{part.path}: clip {name}", "data", clip)
+            yield common.trimmed(clip)
+
+
+def write(
+    dataset: PackedDataset, path: Path, train: np.ndarray, test: np.ndarray
+) -> None:
+    """Write a split of a data set: ``train_data.npy``, ``val_data.npy``, their labels.
+
+    Frames without a body at the end of a clip are lost, as the format pads with them;
+    subjects and views are, where the names do not say them. T is that of the longest
+    clip.
+
+    Args:
+        dataset: the data set.
+        path: the folder that gets the files.
+        train, test: positions in the data set.
+
+    Raises:
+        InputError: a file that cannot be written.
+    """
+    frames = int(dataset.lengths[np.concatenate([train, test])].max())
+    shape = dataset.channels, frames, dataset.layout.size, dataset.bodies
+    for split, positions in zip(SPLITS, (train, test), strict=False):
+        with atomic_write(path / f"{split}_data.npy") as file:
+            header = {
+                "shape": (len(positions), *shape),
+                "fortran_order": False,
+                "descr": "<f4",
+            }
+            npy.write_array_header_1_0(file, header)
+            for i in positions:
+                block = np.zeros(shape, dtype="<f4")
+                clip = dataset.clip(i)
+                block[:, : len(clip)] = clip.transpose(3, 0, 2, 1)
+                file.write(block.tobytes())
+        labels = dataset.name[positions].tolist(), dataset.label[positions].tolist()
+        with atomic_write(path / f"{split}_label.pkl") as file:
+            pickle.dump(labels, file, protocol=4)

@@ -1,0 +1,195 @@
+"""Northwestern-UCLA Multiview Action 3D: 10 classes, 10 subjects, 3 cameras.
+
+J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view Action Modeling, Learning and
+Recognition", CVPR 2014. Read from the JSON release that the field uses, one file a
+clip; from one npz that holds the same; or from the authors' text files, one a frame.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from skellib.data.packed import PackedDataset
+from skellib.errors import InputError
+from skellib.layouts import LAYOUTS
+from skellib.readers import release
+from skellib.readers.release import SourceFormat
+from skellib.readers.sources import SourceFile, check_finite
+
+KEY = "nucla"
+CLASSES = (
+    "pick up with one hand",
+    "pick up with two hands",
+    "drop trash",
+    "walk around",
+    "sit down",
+    "stand up",
+    "donning",
+    "doffing",
+    "throw",
+    "carry",
+)
+CODES = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)  # there is no a07 and no a10
+_LAYOUT = LAYOUTS["kinect20"]
+
+
+def read(source: str | Path) -> PackedDataset:
+    """Read the data set, or the part of it that is there.
+
+    Args:
+        source: a folder or zip archive with ``a01_s01_e00_v01.json`` and so on at any
+            depth, or an ``.npz`` with ``joints`` (frames, 20, 3), ``lengths``,
+            ``label``, ``subject``, ``view``, ``episode`` and ``name``; where that has
+            ``duplicate_of`` too, it must agree with what is found here. If there is
+            no JSON file, the original text files count:
+            ``view_1/a01_s01_e00/frame_12_tc_90467351_skeletons.txt`` and so on.
+
+    Returns:
+        Clips in the order of their names, joints in metres in the camera's frame;
+        joints that were not tracked are 0; ``extras["episode"]`` (n,). Of a text file
+        with several skeletons the first counts; a frame without one is left out, as
+        in the JSON release, so the frames of a clip may skip a moment.
+
+    Raises:
+        InputError: a file that is missing, damaged, or not as the release has it.
+    """
+    return release.read(RELEASES, source)
+
+
+def _parse(file: SourceFile) -> np.ndarray:
+    """One JSON file as (T, 1, 20, 3) float64."""
+    content = file.read()
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        raise InputError(
+            f"{file.where}: not valid JSON, or a truncated file; fetch it again"
+        ) from None
+    for field in ("skeletons", "label"):
+        if not isinstance(data, dict) or field not in data:
+            raise InputError(f"{file.where}: field {field!r}: missing")
+    label = str(CODES.index(int(file.groups["code"])) + 1)
+    if str(data["label"]) != label:
+        raise InputError(
+            f"{file.where}: field 'label': {data['label']!r}, but the name says "
+            f"{label!r}"
+        )
+    return _skeletons(file.where, data["skeletons"])[:, None]
+
+
+def _skeletons(where: str, frames: object) -> np.ndarray:
+    """The frames of a JSON file as (T, 20, 3) float64."""
+    if not isinstance(frames, list) or not frames:
+        raise InputError(f"{where}: field 'skeletons': no list of frames")
+    for number, frame in enumerate(frames):
+        if not isinstance(frame, list) or len(frame) != _LAYOUT.size:
+            found = len(frame) if isinstance(frame, list) else "no"
+            raise InputError(
+                f"{where}: field 'skeletons': frame {number} has {found} joints, not "
+                f"{_LAYOUT.size}"
+            )
+    try:
+        values = np.array(frames)
+    except (ValueError, OverflowError):
+        values = np.array(None)
+    # Text and booleans would turn into numbers without a word.
+    if values.dtype.kind not in "fi" or values.shape[1:] != (_LAYOUT.size, 3):
+        raise InputError(
+            f"{where}: field 'skeletons': a joint is not three numbers x, y, z"
+        )
+    check_finite(where, "skeletons", values)
+    return values.astype(np.float64)
+
+
+def _parse_frames(files: Sequence[SourceFile]) -> np.ndarray:
+    """The text files of one clip as (T, 1, 20, 3) float64."""
+    skeletons = [_skeleton(file) for file in files if file.size]
+    frames = [each for each in skeletons if each is not None]
+    if not frames:
+        raise InputError(
+            f"{files[0].where}: no skeleton in any of the clip's {len(files)} files"
+        )
+    return np.stack(frames)[:, None]
+
+
+def _skeleton(file: SourceFile) -> np.ndarray | None:
+    """The first skeleton of a text file, (20, 3) float64; None if there is none."""
+    try:
+        text = file.read().decode("ascii")
+    except UnicodeDecodeError:
+        raise InputError(f"{file.where}: not a text file; fetch it again") from None
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip()
+    ]
+    size = 1 + _LAYOUT.size  # a line with a number, then one a joint
+    if len(lines) == 1 and lines[0][1].strip() == "0":
+        return None
+    if len(lines) % size:
+        raise InputError(
+            f"{file.where}: {len(lines)} lines, not {size} for each skeleton; fetch it "
+            "again"
+        )
+    if not lines:
+        return None
+    _values(file.where, *lines[0], 1)
+    rows = [_values(file.where, *line, 4) for line in lines[1:size]]
+    joints = np.array([row[:3] for row in rows])
+    joints[[row[3] == 0 for row in rows]] = 0  # not tracked
+    return joints if joints.any() else None
+
+
+def _values(where: str, number: int, line: str, count: int) -> list[float]:
+    """The finite numbers of a line: ``x,y,z,state`` of a joint."""
+    try:
+        values = [float(value) for value in line.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count or not all(map(math.isfinite, values)):
+        wanted = "x,y,z,state" if count == 4 else "one number"
+        raise InputError(f"{where}: line {number}: {line[:40]!r} is not {wanted}")
+    return values
+
+
+def _called(groups: Mapping[str, str]) -> str:
+    """The name that the JSON release gives a clip."""
+    parts = (("a", "code"), ("s", "subject"), ("e", "episode"), ("v", "view"))
+    return "_".join(f"{letter}{int(groups[group]):02d}" for letter, group in parts)
+
+
+_JSON = SourceFormat(
+    key=KEY,
+    classes=CLASSES,
+    layout=_LAYOUT,
+    bodies=1,
+    name=r"a(?P<code>\d\d)_s(?P<subject>\d\d)_e(?P<episode>\d\d)_v(?P<view>\d\d)",
+    ending=".json",
+    example="a01_s01_e00_v01",
+    allowed={"code": CODES, "view": (1, 2, 3)},
+    parse=_parse,
+)
+RELEASES = (
+    _JSON,
+    replace(  # the original text: a file a frame
+        _JSON,
+        name="",
+        ending="",
+        example="view_1/a01_s01_e00/frame_12_tc_90467351_skeletons.txt",
+        parse=None,
+        # A frame's number may be there twice, at two times: two frames.
+        pattern=(
+            r"view_?(?P<view>\d{1,2})/"
+            r"a(?P<code>\d\d)_s(?P<subject>\d\d)_e(?P<episode>\d\d)/"
+            r"[^/]*?(?P<frame>\d{1,9}(?:_tc_\d{1,12})?)[^/]*\.txt"
+        ),
+        naming=_called,
+        parse_frames=_parse_frames,
+    ),
+)

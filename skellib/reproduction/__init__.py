@@ -1,0 +1,1 @@
+"""This paper and this book: its tables, claims, runs, notebooks and report."""

@@ -1,0 +1,320 @@
+"""Execute notebooks headlessly, keep stamped copies, and glue their numbers.
+
+papermill runs the cells. What it lets pass is checked here: a misspelt parameter,
+a kernel that died, a Jupyter kernel of some other environment.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from skellib.errors import InputError
+from skellib.paths import project_root
+from skellib.provenance import stamp
+
+TAG = "parameters"
+
+
+class NotebookError(RuntimeError):
+    """A notebook did not run to its end; the message says which, where and why."""
+
+
+def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str, Any]:
+    """Run one notebook from the project's root and write the executed copy.
+
+    The copy is `source` with its outputs, without widget state and without paths of
+    this machine, and with `metadata["skellib"]`: the stamp of
+    `skellib.provenance.stamp`, the parameters given, and the seconds it took. It is
+    written under a `.part` name and renamed once every cell has run, so that a
+    failure leaves an earlier copy as it was.
+
+    Returns:
+        The stamp.
+
+    Raises:
+        InputError: `source` is no notebook, has no or several cells tagged
+            `parameters`, or does not declare one of `parameters`.
+        NotebookError: a cell failed or the kernel died.
+    """
+    import nbformat
+    import papermill
+
+    source, out = Path(source), Path(out).resolve()
+    _check(source, parameters)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{out.stem}.part.ipynb")
+    start = time.perf_counter()
+    with _own_kernel():
+        try:
+            _run_cells(source, part, parameters)
+        except papermill.PapermillExecutionError as error:
+            # papermill appends the whole traceback: the first line is the cause.
+            cause = f"{error.ename}: {error.evalue}".splitlines()[0]
+            where = f"cell {error.cell_index + 1}"
+            raise NotebookError(f"{source.name}, {where}: {cause}") from None
+        except Exception as error:
+            cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise NotebookError(f"{source.name}: {cause}") from error
+    notebook = nbformat.read(part, 4)
+    # After a dead kernel papermill marks the cells that never ran as completed.
+    for number, cell in enumerate(notebook.cells, start=1):
+        code = cell.cell_type == "code" and cell.source.strip()
+        if code and cell.execution_count is None:
+            raise NotebookError(f"{source.name}, cell {number}: did not run")
+    seconds = round(time.perf_counter() - start, 1)
+    _clean(notebook)
+    notebook.metadata["skellib"] = {
+        **stamp(),
+        "parameters": parameters,
+        "seconds": seconds,
+    }
+    nbformat.write(notebook, part)
+    os.replace(part, out)
+    return dict(notebook.metadata["skellib"])
+
+
+def _run_cells(source: Path, part: Path, parameters: dict[str, Any]) -> None:
+    """Run papermill; once more where the kernel died before it answered at all.
+
+    Kernels choose their ports before they bind them, so that two that start at the
+    same moment may take each other's. No cell has run then.
+    """
+    import papermill
+
+    for last in (False, True):
+        try:
+            papermill.execute_notebook(
+                source,
+                part,
+                parameters=parameters,
+                kernel_name="python3",
+                language="python",
+                cwd=project_root(),
+                progress_bar=False,
+                log_output=False,
+                start_timeout=120,
+            )
+            return
+        except RuntimeError as error:
+            if last or "before replying" not in str(error):
+                raise
+
+
+def execute_all(
+    profile: str,
+    out: str | Path,
+    notebooks: Iterable[str] | None = None,
+    workers: int = 2,
+    **parameters: Any,
+) -> dict[str, dict[str, Any]]:
+    """Run notebooks/NN_*.ipynb in order, `workers` at a time, and print a line each.
+
+    Each notebook is given those of `profile` and `parameters` that it declares.
+    `notebooks` selects some by name ("03_transform") or number ("03"). A failure
+    does not stop the others.
+
+    Returns:
+        The stamp of each notebook by its name.
+
+    Raises:
+        InputError: no notebook is found or selected, or no notebook declares one of
+            `parameters`.
+        NotebookError: at the end, if some failed; names the first and its error.
+    """
+    sources = _select(notebooks)
+    declared = {path.stem: declared_parameters(path) for path in sources}
+    known = set().union(*declared.values())
+    for name in parameters:
+        if name not in known:
+            raise InputError(
+                f"notebooks: none declares the parameter {name!r}; "
+                f"known: {', '.join(sorted(known))}"
+            )
+    given = {"profile": profile, **parameters}
+    out = Path(out)
+    width = max(len(path.stem) for path in sources)
+    workers = max(1, min(workers, len(sources)))
+    stamps: dict[str, dict[str, Any]] = {}
+    failures: list[str] = []
+    start = time.perf_counter()
+    # Processes, since papermill changes the working directory; spawned, since
+    # PyTorch's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with _shared_cores(workers), ProcessPoolExecutor(workers, context) as pool:
+        runs = [
+            pool.submit(
+                execute,
+                path,
+                out / path.name,
+                **{k: v for k, v in given.items() if k in declared[path.stem]},
+            )
+            for path in sources
+        ]
+        for path, run in zip(sources, runs):
+            try:
+                stamps[path.stem] = run.result()
+            except (InputError, NotebookError) as error:
+                failures.append(str(error))
+                print(f"{path.stem:<{width}}  FAILED  {error}", flush=True)
+            else:
+                seconds = stamps[path.stem]["seconds"]
+                print(f"{path.stem:<{width}}  {seconds:6.1f} s", flush=True)
+    took = time.perf_counter() - start
+    print(f"{len(stamps)} of {len(sources)} notebooks ran in {took:.0f} s", flush=True)
+    if failures:
+        raise NotebookError(
+            f"{len(failures)} of {len(sources)} notebooks failed; first: {failures[0]}"
+        )
+    return stamps
+
+
+def glue(name: str, value: Any, display: bool = False) -> None:
+    """Give `value` a name that the book's prose can refer to.
+
+    Writes the same output as `myst_nb.glue`, without importing Sphinx. NumPy and
+    PyTorch scalars become Python numbers, so that a format such as `:.1f` applies.
+    With `display` the value is also shown where it is glued.
+    """
+    from IPython.core.formatters import format_display_data
+    from IPython.display import display as show
+
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()
+    data, metadata = format_display_data(value)
+    prefix = "" if display else "application/papermill.record/"
+    metadata["scrapbook"] = {"name": name, "mime_prefix": prefix}
+    bundle = {prefix + kind: content for kind, content in data.items()}
+    show(bundle, raw=True, metadata=metadata)
+
+
+def declared_parameters(source: str | Path) -> set[str]:
+    """Names assigned in the one cell of a notebook that is tagged `parameters`.
+
+    Raises:
+        InputError: `source` is no notebook, or has no or several such cells.
+    """
+    source = Path(source)
+    try:
+        cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+        tagged = [cell for cell in cells if TAG in cell["metadata"].get("tags", [])]
+    except FileNotFoundError:
+        raise InputError(f"{source}: no such notebook") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{source}: not a Jupyter notebook") from None
+    if len(tagged) != 1:
+        raise InputError(
+            f"{source}: {len(tagged)} cells are tagged {TAG!r}; tag exactly one"
+        )
+    names: set[str] = set()
+    for node in ast.walk(ast.parse("".join(tagged[0]["source"]))):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        for target in targets:
+            names |= {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return names
+
+
+def _check(source: Path, parameters: dict[str, Any]) -> None:
+    """Refuse parameters that the notebook does not declare."""
+    known = declared_parameters(source)
+    for name in parameters:
+        if name not in known:
+            raise InputError(
+                f"{source}: unknown parameter {name!r}; "
+                f"it declares {', '.join(sorted(known)) or 'none'}"
+            )
+
+
+def _select(notebooks: Iterable[str] | None) -> list[Path]:
+    """The project's notebooks in order, or those of them that are named."""
+    folder = project_root() / "notebooks"
+    every = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if not every:
+        raise InputError(f"{folder}: holds no notebook NN_name.ipynb")
+    if notebooks is None:
+        return every
+    chosen = set()
+    for name in notebooks:
+        found = [p for p in every if name in (p.stem, p.name, p.stem[:2])]
+        if not found:
+            raise InputError(
+                f"notebooks: no {name!r}; there are {', '.join(p.stem for p in every)}"
+            )
+        chosen.update(found)
+    return [path for path in every if path in chosen]
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _own_kernel() -> Iterator[None]:
+    """Make "python3" this very interpreter, whatever kernels the user has installed.
+
+    JUPYTER_PATH is searched before the user's and the system's folders. The user's
+    IPython profile, whose start-up files could change a result, is left out too.
+    """
+    with tempfile.TemporaryDirectory(prefix="skellib-") as folder:
+        kernel = Path(folder, "kernels", "python3")
+        kernel.mkdir(parents=True)
+        launch = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        # The kernel remarks on its own transport; a failure is reported by papermill.
+        launch.append("--log-level=CRITICAL")
+        spec = {
+            "argv": [sys.executable, *launch],
+            "display_name": "Python 3",
+            "language": "python",
+            "env": {"SKELLIB_ROOT": str(project_root())},
+        }
+        (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+        path = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
+        with _environment(JUPYTER_PATH=path, IPYTHONDIR=str(Path(folder, "ipython"))):
+            yield
+
+
+@contextlib.contextmanager
+def _shared_cores(workers: int) -> Iterator[None]:
+    """Divide the cores between kernels that run at the same time."""
+    if "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with _environment(OMP_NUM_THREADS=str(threads)):
+        yield
+
+
+def _clean(notebook: Any) -> None:
+    """Drop what says nothing to a reader: widget state, timings, absolute paths."""
+    for key in ("widgets", "papermill"):
+        notebook.metadata.pop(key, None)
+    root = str(project_root())
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = output.text.replace(root, ".")

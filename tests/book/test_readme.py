@@ -1,0 +1,58 @@
+"""The README's results are those of the records."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from skellib.experiment import final_model
+from skellib.records import RecordStore
+from skellib.reproduction import baselines
+from skellib.reproduction.own_tables import CHOSEN_ROTATION
+
+
+@pytest.fixture
+def rows(root):
+    """Cells of the headline table: data set, model, paper, here."""
+    text = (root / "README.md").read_text(encoding="utf-8")
+    table = text.split("<!-- headline table -->")[1].split("<!-- end of")[0]
+    lines = [line for line in table.splitlines() if line.startswith("| N-UCLA")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def expected(model, clean):
+    """What the records say of a row's model."""
+    if "nearest neighbour" in model:
+        record = baselines.read("nucla", "cross_view")
+        return f"{100 * (record.clean if clean else record.test).top1:.1f} %"
+    profile = "laptop" if "`laptop`" in model else "paper"
+    turns = CHOSEN_ROTATION if "turned at random" in model else {}
+    records = RecordStore().of(final_model("nucla", profile).replace(**turns))
+    if not records:
+        return "not run yet"
+    scores = [(r.clean if clean else r.test).top1 for r in records]
+    seeds = f"{len(records)} seed{'s' if len(records) > 1 else ''}"
+    return f"{100 * sum(scores) / len(scores):.1f} % ({seeds})"
+
+
+def test_headline_table(rows):
+    assert len(rows) == 8
+    for place, model, paper, here in rows:
+        clean = "369" in place
+        assert here == expected(model, clean), (place, model)
+        is_papers = "the paper's settings" in model and not clean
+        assert bool(re.fullmatch(r"93\.5 %", paper)) == is_papers
+
+
+def test_the_figures_of_the_damaged_files_are_those_of_the_run(root):
+    folder = root / "benchmarks"
+    run = json.loads((folder / "results" / "fuzz_readers.json").read_text("utf-8"))
+    seconds, reader = run["slowest"]
+    text = " ".join((folder / "README.md").read_text("utf-8").split())
+    assert (
+        f"{run['inputs']:,} inputs in {run['seconds']} s; {run['faults']} faults; "
+        f"slowest input {seconds:.2f} s ({reader}); most memory of a worker "
+        f"{run['peak memory (MiB)']} MiB."
+    ) in text

@@ -1,0 +1,190 @@
+"""Data of one's own on the command line: prepare, train, evaluate, predict."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from skellib.__main__ import main
+from skellib.data import PackedDataset
+from skellib.paths import packed_path
+
+LAYOUT = {
+    "joints": ["hips", "head", "left hand", "right hand"],
+    "bones": [["hips", "head"], ["head", "left hand"], ["head", "right hand"]],
+    "up": "-y",
+    "dims": 2,
+}
+TINY = [
+    "--set=training.epochs=1",
+    "--set=preprocessing.frames=8",
+    "--set=model.widths=(4,4,4,4,4,4)",
+    "--set=model.new_joints=6",
+]
+
+
+def call(capfd, *arguments):
+    """Exit status, standard output and standard error of a command."""
+    with pytest.raises(SystemExit) as stopped:
+        main(list(map(str, arguments)))
+    captured = capfd.readouterr()
+    return stopped.value.code, captured.out, captured.err
+
+
+def write_source(folder, classes=6, subjects=2):
+    """A clip of each class by each subject; returns the last one's file."""
+    folder.mkdir()
+    (folder / "layout.json").write_text(json.dumps(LAYOUT))
+    header = [f"{joint}.{axis}" for joint in LAYOUT["joints"] for axis in "xy"]
+    rng = np.random.default_rng(0)
+    rows = ["file,label,subject"]
+    for label in range(classes):
+        for subject in range(subjects):
+            path = folder / f"k{label}_{subject}.csv"
+            clip = rng.normal(size=(9, 8)).round(3)
+            lines = [",".join(header), *(",".join(map(str, row)) for row in clip)]
+            path.write_text("\n".join(lines))
+            rows.append(f"{path.name},class {label},{subject}")
+    (folder / "clips.csv").write_text("\n".join(rows))
+    return path
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Options that keep everything in a folder of the test's own."""
+    return f"--root={tmp_path / 'packed'}", f"--checkpoints={tmp_path / 'weights'}"
+
+
+@pytest.fixture
+def trained(tmp_path, capfd, places):
+    """A prepared data set, a network trained on it, and one of its clips."""
+    clip = write_source(tmp_path / "mine")
+    prepare = ["prepare", "custom", f"--source={tmp_path / 'mine'}", "--name=mine"]
+    assert call(capfd, *prepare, places[0])[0] == 0
+    train = ["train", "--dataset=mine", *TINY, *places, "--accelerator=cpu"]
+    status, out, err = call(capfd, *train, f"--records={tmp_path / 'records'}")
+    assert status == 0, err
+    assert "mine cross_subject, profile quick" in out
+    assert "6 clips train, 6 test" in out
+    (weights,) = tmp_path.glob("weights/mine/*.safetensors")
+    return weights, clip
+
+
+def test_prepare_says_what_it_made(tmp_path, capfd, places):
+    write_source(tmp_path / "mine")
+    (tmp_path / "mine" / "k0_0.csv").write_text("nothing")
+    prepare = ["prepare", "custom", f"--source={tmp_path / 'mine'}", "--name=mine"]
+    status, out, _ = call(capfd, *prepare, places[0])
+    assert status == 0
+    assert "left out: " in out and "k0_0.csv" in out
+    assert "11 clips, 99 frames, 6 classes, 1 body of 4 joints" in out
+    assert (tmp_path / "packed" / "mine.left_out.txt").is_file()
+    packed = PackedDataset.open(packed_path("mine", tmp_path / "packed"))
+    assert packed.layout.pairs == ((2, 3),)
+    status, _, err = call(capfd, *prepare, places[0], "--strict")
+    assert status == 2 and "k0_0.csv: line 1: column" in err
+    assert err.count("\n") == 1
+
+
+def test_evaluate(tmp_path, capfd, places, trained):
+    weights, _ = trained
+    out_file = tmp_path / "report.json"
+    status, out, err = call(
+        capfd, "evaluate", "--dataset=mine", *TINY, *places, f"--out={out_file}"
+    )
+    assert (status, err) == (0, "")
+    assert "% of 6 test clips" in out and "among the first 5" in out
+    assert out.count("% of 1\n") == 6
+    report = json.loads(out_file.read_text())
+    assert report["weights"] == str(weights)
+    assert report["classes"] == [f"class {k}" for k in range(6)]
+    assert report["test"]["clips"] == 6 and report["clean"] is None
+    again = call(
+        capfd, "evaluate", "--dataset=mine", f"--checkpoint={weights}", places[0]
+    )
+    assert again == (0, out, "")
+
+
+def test_evaluate_by_another_protocol_is_remarked(capfd, places, trained):
+    weights, _ = trained
+    status, out, err = call(
+        capfd, "evaluate", "--dataset=mine", f"--checkpoint={weights}", places[0],
+        "--protocol=random",
+    )  # fmt: skip
+    assert status == 0 and "% of 6 test clips" in out
+    assert "trained on mine, protocol cross_subject" in err
+
+
+def test_predict(tmp_path, capfd, trained):
+    weights, clip = trained
+    status, out, err = call(capfd, "predict", f"--checkpoint={weights}", clip)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{clip}\n") and out.count(" %  class ") == 5
+    values = np.loadtxt(clip, delimiter=",", skiprows=1).reshape(9, 4, 2)
+    np.save(tmp_path / "clip.npy", values)
+    status, out, _ = call(
+        capfd, "predict", f"--checkpoint={weights}", "--json", clip,
+        tmp_path / "clip.npy",
+    )  # fmt: skip
+    assert status == 0
+    table, array = json.loads(out)
+    assert table["clip"] == str(clip)
+    assert table["probabilities"] == array["probabilities"]
+    shares = list(table["probabilities"].values())
+    assert len(shares) == 6 and shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare", "custom", "--source={tmp}"], "a --name"),
+        (["prepare", "custom", "--source={tmp}", "--name=nucla"], "another data set's"),
+        (["prepare", "custom", "--source={tmp}", "--name=mine"], "--layout ntu25|"),
+        (
+            ["prepare", "custom", "--source={tmp}", "--name=mine", "--layout=x"],
+            "layout 'x': neither a file nor one of",
+        ),
+        (["train", "--dataset=mine"], "prepare custom --name mine"),
+        (["evaluate", "--dataset=mine"], "prepare custom --name mine"),
+        (["evaluate", "--dataset=synthetic"], "safetensors: no such file; train it"),
+        (["evaluate"], "--dataset"),
+        (["predict", "x.npy"], "--checkpoint"),
+        (["predict", "--checkpoint=w.safetensors"], "Missing argument"),
+        (["predict", "--checkpoint=w.safetensors", "x.npy"], "w.safetensors: no such"),
+        (
+            ["predict", "--checkpoint=w", "--dataset=mine", "x.npy"],
+            "--dataset mine: has no file format of its own",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    tmp_path, capfd, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SKELLIB_ROOT", str(tmp_path))
+    monkeypatch.setenv("SKELLIB_DATA", str(tmp_path / "packed"))
+    status, _, err = call(capfd, *(part.format(tmp=tmp_path) for part in arguments))
+    assert status == 2
+    assert message in err
+    assert err.startswith("skellib: ") and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_clip_that_does_not_fit_is_refused(tmp_path, capfd, trained):
+    weights, _ = trained
+    np.save(tmp_path / "clip.npy", np.zeros((3, 5, 2)))
+    for name, message in (
+        ("clip.npy", "not numbers (frames, bodies, 4 joints, 2 channels)"),
+        ("none.npy", "no such file"),
+        ("layout.json", "ends in none of .npy, .csv"),
+    ):
+        (tmp_path / "layout.json").write_text("{}")
+        status, out, err = call(
+            capfd, "predict", f"--checkpoint={weights}", tmp_path / name
+        )
+        assert (status, out) == (2, "")
+        assert err.startswith(f"skellib: {tmp_path / name}: ") and message in err
+        assert err.count("\n") == 1

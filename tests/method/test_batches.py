@@ -1,0 +1,197 @@
+"""Batches: order and crops of an epoch, and how processes share them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from skellib import batches, layouts
+from skellib.batches import DeviceClips, epoch_generator
+from skellib.data import PackedDataset
+from skellib.errors import InputError
+from skellib.preprocessing import rotate_clips
+from skellib.settings import PreprocessingConfig
+
+CROP = PreprocessingConfig(frames=8)
+
+
+@pytest.fixture
+def dataset():
+    """Clips whose first joint tells their number; the hip centre stays at zero."""
+    generator = np.random.default_rng(0)
+    clips = []
+    for i in range(10):
+        clip = generator.normal(size=(int(generator.integers(1, 20)), 1, 20, 3))
+        clip[:, :, 1] = i + 1
+        clip[:, :, 0] = 0
+        clip[0, :, 0] = 1e-9  # tracked, and at the origin
+        clips.append(clip.astype(np.float32))
+    return PackedDataset.from_clips(
+        clips,
+        label=np.arange(10) % 3,
+        subject=np.ones(10, dtype=int),
+        name=[f"clip{i}" for i in range(10)],
+        layout=layouts.get("kinect20"),
+        classes=("a", "b", "c"),
+        key="toy",
+        source="a test",
+    )
+
+
+def numbers(x):
+    """Which clip each row of a batch is."""
+    return (x[:, 0, 0, 1, 0].round().long() - 1).tolist()
+
+
+def test_an_epoch_has_every_clip_once_the_last_batch_included(dataset):
+    clips = DeviceClips(dataset)
+    batches = list(clips.training(4, CROP, seed=0, epoch=0))
+    assert [len(y) for _, y in batches] == [4, 4, 2]
+    seen = [i for x, _ in batches for i in numbers(x)]
+    assert sorted(seen) == list(range(10))
+    for x, y in batches:
+        assert x.shape[1:] == (3, 8, 20, 1) and x.dtype == torch.float32
+        assert [i % 3 for i in numbers(x)] == y.tolist()
+
+
+def test_same_seed_and_epoch_same_batches_else_others(dataset):
+    clips = DeviceClips(dataset)
+
+    def first(seed, epoch):
+        return next(clips.training(10, CROP, seed=seed, epoch=epoch))[0]
+
+    assert torch.equal(first(0, 3), first(0, 3))
+    # The fault of workers seeded by their number alone: every epoch the same crops.
+    assert not torch.equal(first(0, 3), first(0, 4))
+    assert not torch.equal(first(0, 3), first(1, 3))
+    assert epoch_generator(0, 1).initial_seed() != epoch_generator(1, 0).initial_seed()
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_share_each_batch(dataset, world):
+    clips = DeviceClips(dataset)
+    shares = [
+        list(clips.training(4, CROP, seed=0, epoch=0, rank=rank, world=world))
+        for rank in range(world)
+    ]
+    whole = list(clips.training(4, CROP, seed=0, epoch=0))
+    for step, (x, _) in enumerate(whole):
+        parts = [numbers(share[step][0]) for share in shares]
+        assert len({len(part) for part in parts}) == 1  # all wait for each other
+        assert {i for part in parts for i in part} == set(numbers(x))
+
+
+def test_inference_is_in_order_with_every_clip(dataset):
+    clips = DeviceClips(dataset)
+    batches = list(clips.inference(4, CROP))
+    assert [i for x, _ in batches for i in numbers(x)] == list(range(10))
+    assert torch.cat([y for _, y in batches]).tolist() == dataset.label.tolist()
+
+
+def test_a_subset_is_the_same_clips(dataset):
+    whole = torch.cat([x for x, _ in DeviceClips(dataset).inference(4, CROP)])
+    part = DeviceClips(dataset.subset([7, 2]))
+    x = torch.cat([x for x, _ in part.inference(4, CROP)])
+    assert torch.equal(x, whole[[7, 2]])
+    assert len(part.joints) == dataset.lengths[[7, 2]].sum()  # only their frames
+
+
+@pytest.mark.parametrize("values", [1, 100, 700])
+def test_centring_in_pieces_changes_nothing(dataset, monkeypatch, values):
+    order = [7, 2, 0, 9, 4, 1]
+    whole = DeviceClips(dataset.subset(order))
+    monkeypatch.setattr(batches, "_PIECE", values)
+    assert torch.equal(DeviceClips(dataset.subset(order)).joints, whole.joints)
+
+
+def test_half_precision_stays_on_the_device_and_is_converted_by_the_batch(dataset):
+    fields = "label subject name layout classes key source".split()
+    facts = {field: getattr(dataset, field) for field in fields}
+    rounded = [dataset.clip(i).astype(np.float16) for i in range(len(dataset))]
+    half, full = (
+        DeviceClips(PackedDataset.from_clips(rounded, dtype=dtype, **facts))
+        for dtype in (np.float16, np.float32)
+    )
+    assert half.joints.dtype == torch.float16 and full.joints.dtype == torch.float32
+    for (x, _), (y, _) in zip(half.inference(4, CROP), full.inference(4, CROP)):
+        assert x.dtype == torch.float32
+        # Rounded once more, after centring: by 2^-11 of values up to 16.
+        assert (x - y).abs().max() <= 16 * 2**-11
+
+
+TURNED = PreprocessingConfig(frames=8, pitch=10, yaw=60)
+
+
+def test_turned_clips_are_the_same_clips_each_by_angles_of_its_own(dataset):
+    clips = DeviceClips(dataset)
+    straight, turned = (
+        torch.cat([x for x, _ in clips.training(4, crop, seed=0, epoch=1)])
+        for crop in (CROP, TURNED)
+    )
+    # Three points of a clip tell its turn: x_turned = R x, and R is a rotation.
+    points, images = (x[:, :, 0, [3, 8, 14], 0].double() for x in (straight, turned))
+    matrix = images @ points.inverse()
+    torch.testing.assert_close(
+        matrix @ matrix.mT, torch.eye(3).double().expand(10, 3, 3), atol=1e-3, rtol=0
+    )
+    whole = torch.einsum("bij,bjtnm->bitnm", matrix, straight.double())
+    torch.testing.assert_close(whole, turned.double(), atol=2e-3, rtol=0)
+    # Upward leans by no more than the largest pitch; the yaws are all different.
+    assert (matrix[:, 1, 1] >= np.cos(np.deg2rad(10)) - 1e-4).all()
+    yaw = torch.atan2(matrix[:, 0, 2], matrix[:, 0, 0]).rad2deg()
+    assert yaw.abs().max() <= 60 and yaw.std() > 15
+    assert len(set(yaw.round(decimals=2).tolist())) == 10
+
+
+def test_inference_turns_nothing(dataset):
+    clips = DeviceClips(dataset)
+    for (x, _), (y, _) in zip(clips.inference(4, CROP), clips.inference(4, TURNED)):
+        assert torch.equal(x, y)
+
+
+def test_processes_turn_a_clip_alike(dataset):
+    clips = DeviceClips(dataset)
+
+    def epoch(**share):
+        return torch.cat(
+            [x for x, _ in clips.training(4, TURNED, seed=0, epoch=0, **share)]
+        )
+
+    whole = epoch()
+    for rank in range(2):
+        for x in epoch(rank=rank, world=2):
+            assert any(torch.equal(x, each) for each in whole)
+
+
+def test_turns_cost_no_draw(dataset, monkeypatch):
+    """Order, crops and angles: with turns the first two are what they are without."""
+    seen = []
+    monkeypatch.setattr(
+        batches, "rotate_clips", lambda x, angles: seen.append(angles) or x
+    )
+    clips = DeviceClips(dataset)
+    plain = list(clips.training(4, CROP, seed=2, epoch=3))
+    turned = list(clips.training(4, TURNED, seed=2, epoch=3))
+    assert all(torch.equal(x, y) for (x, _), (y, _) in zip(plain, turned))
+    assert [angles.shape for angles in seen] == [(2, 4), (2, 4), (2, 2)]
+    monkeypatch.undo()
+    (x, _), (y, _) = turned[0], next(clips.training(4, TURNED, seed=2, epoch=3))
+    assert torch.equal(rotate_clips(x, seen[0]), y)
+
+
+def test_joints_without_depth_are_not_turned():
+    flat = PackedDataset.from_clips(
+        [np.ones((4, 1, 18, 3), np.float32)] * 2,
+        label=[0, 1],
+        subject=[1, 1],
+        name=["a", "b"],
+        layout=layouts.get("openpose18"),
+        classes=("a", "b"),
+        key="flat",
+        source="a test",
+    )
+    clips = DeviceClips(flat)
+    assert len(list(clips.training(1, CROP, seed=0, epoch=0))) == 2
+    with pytest.raises(InputError, match="openpose18 cannot be turned; set both to 0"):
+        next(clips.training(1, PreprocessingConfig(yaw=30), seed=0, epoch=0))

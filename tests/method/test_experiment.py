@@ -1,0 +1,190 @@
+"""Experiments: validation, keys, the paper's settings."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from skellib import initialisation, losses, preprocessing
+from skellib.errors import InputError
+from skellib.experiment import Experiment, final_model, parse
+from skellib.models import (
+    blocks,
+    frequency,
+    network,
+    nonlocal_,
+    normalisation,
+    transform,
+)
+from skellib.settings import LossConfig, ModelConfig, PreprocessingConfig
+
+
+def choices(section, name):
+    return set(get_args(section.model_fields[name].annotation))
+
+
+def test_choices_are_those_of_the_modules():
+    assert choices(ModelConfig, "transform") == set(transform.KINDS)
+    assert choices(ModelConfig, "frequency_attention") == set(frequency.KINDS)
+    assert choices(ModelConfig, "fusion") == set(network.FUSIONS)
+    assert choices(ModelConfig, "pooling") == set(network.POOLINGS)
+    assert choices(ModelConfig, "combine_bodies") == set(network.BODIES)
+    assert choices(ModelConfig, "order") == set(blocks.ORDERS)
+    assert choices(ModelConfig, "normalisation") == set(normalisation.NORMALISATIONS)
+    assert choices(ModelConfig, "velocity_padding") == set(preprocessing.PADDINGS)
+    assert choices(PreprocessingConfig, "origin") == set(preprocessing.ORIGINS)
+    known = set(initialisation.INITIALISATIONS)
+    assert choices(ModelConfig, "initialisation") == known
+    assert choices(ModelConfig, "dropout_at") == set(blocks.DROPOUTS)
+    assert choices(LossConfig, "divergence") == set(losses.DIVERGENCES)
+    axis = get_args(ModelConfig.model_fields["axes"].annotation)[0]
+    assert set(get_args(axis)) == set(nonlocal_.AXES)
+
+
+def test_paper_settings_of_n_ucla():
+    """Section IV-A, Tables VI and IX."""
+    e = final_model("nucla")
+    training = e.training
+    assert (training.epochs, training.batch, training.decay) == (60, 32, 0.95)
+    assert (training.learning_rate, training.weight_decay) == (0.001, 0.0005)
+    assert (e.preprocessing.frames, e.preprocessing.ratio) == (64, (0.5, 1.0))
+    assert e.preprocessing.central == 0.95
+    assert (e.loss.gamma, e.loss.margin, e.loss.mutual) == (2, 0.6, 0.1)
+    assert e.model.slnl_blocks == 3 and e.model.dropout == 0.2
+    assert e.model.widths == (64, 64, 128, 128, 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol", "training", "frames", "margin", "slnl"),
+    [
+        ("ntu", "cross_subject", (100, 32, 0.98), 64, 0.4, 5),
+        ("ntu", "cross_view", (100, 32, 0.98), 64, 0.6, 3),
+        ("kinetics", "train_val", (300, 128, 0.95), 128, 0.6, 3),
+        ("sysu", "cross_subject", (40, 16, 0.92), 64, 0.6, 3),
+        ("sysu", "same_subject", (40, 16, 0.92), 64, 0.6, 3),
+    ],
+)
+def test_paper_settings_elsewhere(dataset, protocol, training, frames, margin, slnl):
+    e = final_model(dataset, protocol=protocol)
+    found = (e.training.epochs, e.training.batch, e.training.decay)
+    assert found == training
+    assert e.preprocessing.frames == frames
+    assert (e.loss.margin, e.model.slnl_blocks) == (margin, slnl)
+    assert len(e.model.widths) == (8 if dataset == "kinetics" else 6)
+    laptop = final_model(dataset, "laptop", protocol)
+    assert len(laptop.model.widths) == 6 and laptop.model.kernels == 3
+
+
+@pytest.mark.parametrize("profile", ["quick", "laptop"])
+def test_smaller_profiles_keep_the_kind_of_network_and_the_final_rate(profile):
+    paper, small = final_model("nucla"), final_model("nucla", profile)
+    changed = {
+        name for name, value in small.model if value != getattr(paper.model, name)
+    }
+    assert changed <= {"widths", "new_joints", "coordinate_systems", "dropout"}
+    assert small.loss == paper.loss
+    last = [e.training.decay**e.training.epochs for e in (paper, small)]
+    assert last[0] == pytest.approx(last[1], rel=1e-3)
+
+
+def test_the_key_is_stable_across_processes():
+    code = "from skellib.experiment import final_model as f; print(f('nucla').key)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert out.stdout.strip() == final_model("nucla").key
+    assert len(final_model("nucla").key) == 16
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss.gamma": 1},
+        {"loss.divergence": "jensen_shannon"},
+        {"training.epochs": 59},
+        {"model.axes": ("t",)},
+        {"preprocessing.floor": 64},
+        {"preprocessing.origin": "every"},
+        {"preprocessing.align_corners": True},
+        {"preprocessing.pitch": 10},
+        {"preprocessing.yaw": 30},
+        {"model.normalisation": "joints"},
+        {"model.velocity_padding": "start"},
+        {"model.initialisation": "he"},
+        {"model.kernels": (3, 3, 3, 3, 3, 5)},
+    ],
+)
+def test_what_changes_the_result_changes_the_key(change):
+    e = final_model("nucla")
+    assert e.replace(**change).key != e.key
+
+
+def test_keys_of_the_first_records_stay():
+    """New settings must not give the committed records new names."""
+    assert final_model("nucla", "laptop").key == "746f5ad0048581ac"
+
+
+def test_what_does_not_change_the_result_does_not_change_the_key():
+    e = final_model("nucla")
+    assert e.replace(profile="laptop").key == e.key
+    assert e.replace(**{"model.kernels": (3,) * 6}).key == e.key
+    assert e.replace(**{"model.axes": ("st", "t", "s")}).key == e.key
+    alone = e.replace(**{"loss.mutual": 0})
+    assert alone.replace(**{"loss.divergence": "jensen_shannon"}).key == alone.key
+    still = alone.replace(**{"model.fusion": "position"})
+    assert still.replace(**{"model.velocity_padding": "start"}).key == still.key
+    local = e.replace(**{"model.slnl_blocks": 0})
+    assert local.replace(**{"model.axes": ("t",), "model.embed_ratio": 0.5}).key == (
+        local.key
+    )
+    plain = e.replace(**{"model.frequency_attention": "none"})
+    assert plain.replace(**{"model.reduction": 8}).key == plain.key
+    whole = e.replace(**{"model.dropout": 0})
+    assert whole.replace(**{"model.dropout_at": "inside"}).key == whole.key
+    raw = e.replace(**{"model.transform": "none"})
+    assert raw.replace(**{"model.new_joints": 8}).key == raw.key
+    fixed = {"training.learn_transforms": False, "training.transform_seed": 1}
+    assert raw.replace(**fixed).key == raw.key
+    for name, value in fixed.items():
+        assert e.replace(**{name: value}).key != e.key
+
+
+def test_json_round_trip_keeps_the_key():
+    e = final_model("nucla", "laptop")
+    assert Experiment.model_validate_json(e.model_dump_json()).key == e.key
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss.gama": 1}, "loss.gama: unknown setting; loss has gamma, margin"),
+        ({"los.gamma": 1}, "los.gamma: unknown setting; the sections are"),
+        ({"loss.gamma.x": 1}, "loss.gamma.x: unknown setting"),
+        ({"loss.gamma": -1}, "loss.gamma: Input should be greater than or equal"),
+        ({"model.fusion": "sum"}, "loss.mutual needs three branches"),
+        ({"model.slnl_blocks": 9}, "slnl_blocks is 9, but widths names 6 blocks"),
+        ({"model.kernels": (3, 3)}, "kernels must be one number, or one for each"),
+        ({"preprocessing.ratio": (0.9, 0.5)}, "two rising numbers in"),
+        ({"protocol": "cross_moon"}, "protocol 'cross_moon' of nucla is none of"),
+    ],
+)
+def test_faults_are_one_line_that_names_the_field(change, message):
+    with pytest.raises(InputError, match=message) as caught:
+        final_model("nucla").replace(**change)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_data_set_profile_and_section():
+    with pytest.raises(InputError, match="'imagenet' is none of"):
+        final_model("imagenet")
+    with pytest.raises(InputError, match="'huge' is none of quick"):
+        final_model("nucla", "huge")
+    with pytest.raises(InputError, match="epochz: Extra inputs"):
+        parse({"dataset": "nucla", "protocol": "cross_view", "epochz": 1})
+
+
+def test_frozen():
+    with pytest.raises(ValidationError):
+        final_model("nucla").loss.gamma = 1

@@ -1,0 +1,124 @@
+"""Values that must not change by accident: keys, first weights, the kept network.
+
+Each was computed once by the code of its day and is kept in ``tests/method/golden``. A
+change that alters one on purpose regenerates the file and says so in its commit:
+``python -m tests.method.test_golden``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from skellib.experiment import final_model
+from skellib.models import SLnLRFA
+from skellib.reproduction.paper_tables import TABLES
+
+FOLDER = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parents[2]
+
+ROWS = {
+    "N-UCLA final": ("nucla", "cross_view", {}),
+    "N-UCLA laptop": ("nucla", "cross_view", {"profile": "laptop"}),
+    "N-UCLA quick": ("nucla", "cross_view", {"profile": "quick"}),
+    "NTU cross-subject": ("ntu", "cross_subject", {}),
+    "NTU cross-view": ("ntu", "cross_view", {}),
+    "Kinetics": ("kinetics", "train_val", {}),
+    "SYSU": ("sysu", "cross_subject", {}),
+    "UTD-MHAD laptop": ("utd_mhad", "cross_subject", {"profile": "laptop"}),
+}
+NETWORKS = {
+    "final": {},
+    "raw joints, position": {"transform": "none", "fusion": "position"},
+    "cnn, shared, sum": {
+        "transform": "cnn",
+        "frequency_attention": "shared",
+        "fusion": "sum",
+    },
+    "two bodies, maximum": {"bodies": 2, "combine_bodies": "maximum"},
+}
+
+
+def experiment_keys() -> dict[str, str]:
+    keys = {}
+    for name, (dataset, protocol, options) in ROWS.items():
+        keys[name] = final_model(dataset, protocol=protocol, **options).key
+    for number in ("V", "VI", "VII", "X"):
+        column = next(c for c in TABLES[number].columns if c.dataset == "nucla")
+        for row in TABLES[number].rows:
+            if row.ours:
+                keys[f"{number}: {row.label}"] = row.experiment(column, "laptop").key
+    return keys
+
+
+def first_weights(options: dict) -> list[list]:
+    """Name, shape and a hash of each parameter of a new network, in order."""
+    torch.manual_seed(7)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        network = SLnLRFA(
+            classes=10,
+            joints=20,
+            frames=16,
+            widths=(4, 4, 8),
+            new_joints=6,
+            slnl_blocks=2,
+            **options,
+        )
+    return [
+        [name, list(value.shape), _digest(value)]
+        for name, value in network.named_parameters()
+    ]
+
+
+def _digest(value: torch.Tensor) -> str:
+    data = value.detach().float().contiguous().numpy().tobytes()
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def kept_state() -> dict[str, list]:
+    """Name, shape and a hash of each tensor of the kept networks' files."""
+    found = {}
+    for path in sorted((ROOT / "data" / "weights").glob("*/*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in sorted(file.keys()):
+                value = file.get_tensor(name)
+                found[name] = [list(value.shape), _digest(value)]
+    return found
+
+
+def current() -> dict[str, object]:
+    return {
+        "keys": experiment_keys(),
+        "weights": {name: first_weights(o) for name, o in NETWORKS.items()},
+        "kept": kept_state(),
+    }
+
+
+def _golden(name: str) -> object:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def test_keys_of_experiments_are_what_they_were():
+    assert experiment_keys() == _golden("keys")
+
+
+def test_first_weights_are_what_they_were():
+    golden = _golden("weights")
+    for name, options in NETWORKS.items():
+        assert first_weights(options) == golden[name], name
+
+
+def test_kept_network_is_what_it_was():
+    assert kept_state() == _golden("kept")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, value in current().items():
+        text = json.dumps(value, indent=0, separators=(",", ":"))
+        (FOLDER / f"{name}.json").write_text(text + "\n")

@@ -1,0 +1,301 @@
+"""Centring, cropping, resizing and velocity, clip by clip against plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import interpolate
+
+from skellib import layouts
+from skellib.preprocessing import (
+    center,
+    central_crop,
+    crop_resize,
+    random_crop,
+    rotate,
+    rotate_clips,
+    sample_rotations,
+    tracked,
+    velocity,
+)
+
+KINECT = layouts.get("kinect20")
+OPENPOSE = layouts.get("openpose18")
+
+
+def packed(lengths, bodies=1, joints=20, channels=3, dtype=torch.float32):
+    lengths = torch.tensor(lengths)
+    frames = torch.randn(int(lengths.sum()), bodies, joints, channels, dtype=dtype)
+    return frames, lengths.cumsum(0) - lengths, lengths
+
+
+# --- centring ---------------------------------------------------------------
+
+
+def test_origin_is_the_hip_centre_of_the_first_frame_of_each_clip():
+    joints, starts, lengths = packed([4, 1, 7])
+    centred = center(joints, starts, lengths, KINECT)
+    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        clip = slice(start, start + length)
+        torch.testing.assert_close(centred[clip], joints[clip] - joints[start, 0, 0])
+
+
+def test_a_subset_in_any_order_leaves_the_other_frames_alone():
+    joints, starts, lengths = packed([4, 3, 5])
+    pick = torch.tensor([2, 0])
+    centred = center(joints, starts[pick], lengths[pick], KINECT)
+    whole = center(joints, starts, lengths, KINECT)
+    assert torch.equal(centred[:4], whole[:4])
+    assert torch.equal(centred[7:], whole[7:])
+    assert torch.equal(centred[4:7], joints[4:7])
+
+
+def test_every_frame_by_its_own_centre():
+    joints, starts, lengths = packed([4, 1, 7], bodies=2)
+    joints[2, 0] = 0  # the first body is away: the second one's centre counts
+    centred = center(joints, starts, lengths, KINECT, "every")
+    own = joints[:, 0, 0].clone()
+    own[2] = joints[2, 1, 0]
+    expected = joints - own[:, None, None]
+    expected[2, 0] = 0
+    torch.testing.assert_close(centred, expected)
+    part = center(joints, starts[[2]], lengths[[2]], KINECT, "every")
+    assert torch.equal(part[5:], centred[5:]) and torch.equal(part[:5], joints[:5])
+    with pytest.raises(ValueError, match="origin 'last' is none of first, every"):
+        center(joints, starts, lengths, KINECT, "last")
+
+
+def test_untracked_joints_and_absent_bodies_stay_zero():
+    joints, starts, lengths = packed([6], bodies=2)
+    joints[2, 0, 5] = 0  # one joint lost in one frame
+    joints[3:, 1] = 0  # the second body leaves
+    centred = center(joints, starts, lengths, KINECT)
+    assert (centred[2, 0, 5] == 0).all()
+    assert (centred[3:, 1] == 0).all()
+    torch.testing.assert_close(centred[:3, 1], joints[:3, 1] - joints[0, 0, 0])
+
+
+def test_the_first_frame_that_has_a_body_counts():
+    joints, starts, lengths = packed([3, 6], bodies=2)
+    joints[3:5] = 0  # nobody in the second clip's first two frames
+    joints[5, 0] = 0  # then only the second body
+    centred = center(joints, starts, lengths, KINECT)
+    torch.testing.assert_close(centred[6, 0], joints[6, 0] - joints[5, 1, 0])
+
+
+def test_a_clip_without_any_body_stays_zero():
+    joints, starts, lengths = packed([3, 4])
+    joints[:3] = 0
+    centred = center(joints, starts, lengths, KINECT)
+    assert (centred[:3] == 0).all()
+    torch.testing.assert_close(centred[3:], joints[3:] - joints[3, 0, 0])
+
+
+def test_a_lost_centre_joint_is_replaced_by_the_mean_of_the_tracked_ones():
+    joints, starts, lengths = packed([2])
+    joints[0, 0, 0] = 0
+    centred = center(joints, starts, lengths, KINECT)
+    expected = joints[1, 0] - joints[0, 0, 1:].mean(0)
+    torch.testing.assert_close(centred[1, 0], expected)
+
+
+def test_openpose_centres_in_the_plane_between_neck_and_hips():
+    joints, starts, lengths = packed([3], joints=18)
+    names = OPENPOSE.joints
+    neck, right, left = (
+        joints[0, 0, names.index(name), :2]
+        for name in ("neck", "right hip", "left hip")
+    )
+    origin = 0.5 * neck + 0.25 * right + 0.25 * left
+    centred = center(joints, starts, lengths, OPENPOSE)
+    torch.testing.assert_close(centred[..., :2], joints[..., :2] - origin)
+    assert torch.equal(centred[..., 2], joints[..., 2])  # the score
+
+
+def test_moving_a_clip_through_the_room_changes_nothing():
+    joints, starts, lengths = packed([5], dtype=torch.float64)
+    moved = joints + torch.tensor([3.0, -1.0, 2.0])
+    torch.testing.assert_close(
+        center(joints, starts, lengths, KINECT), center(moved, starts, lengths, KINECT)
+    )
+
+
+# --- resizing ---------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    frames=st.integers(1, 48),
+    seed=st.integers(0, 999),
+    corners=st.booleans(),
+)
+def test_crop_resize_equals_interpolate_on_each_crop(lengths, frames, seed, corners):
+    generator = torch.Generator().manual_seed(seed)
+    joints, starts, lengths = packed(lengths, bodies=2, joints=3)
+    offset, kept = random_crop(lengths, generator)
+    batch = crop_resize(joints, starts + offset, kept, frames, corners)
+    assert batch.shape == (len(lengths), 3, frames, 3, 2)
+    for i in range(len(lengths)):
+        first = int(starts[i] + offset[i])
+        part = joints[first : first + int(kept[i])]  # (K, M, N, C)
+        rows = part.flatten(1).T.unsqueeze(0)  # (1, M N C, K)
+        resized = interpolate(rows, size=frames, mode="linear", align_corners=corners)
+        expected = resized[0].T.view(frames, *part.shape[1:]).permute(3, 0, 2, 1)
+        torch.testing.assert_close(batch[i], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_clip_of_one_frame_is_repeated():
+    joints, starts, lengths = packed([1])
+    batch = crop_resize(joints, starts, lengths, 8)
+    torch.testing.assert_close(
+        batch[0, :, :, :, 0], joints[0, 0].T.unsqueeze(1).expand(3, 8, 20)
+    )
+    assert (velocity(batch) == 0).all()
+
+
+def test_half_precision_storage_gives_float32_batches():
+    joints, starts, lengths = packed([5])
+    assert crop_resize(joints.half(), starts, lengths, 4).dtype == torch.float32
+
+
+# --- crops ------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=20),
+    floor=st.sampled_from([1, 64]),
+    seed=st.integers(0, 999),
+)
+def test_crops_lie_in_their_clip(lengths, floor, seed):
+    lengths = torch.tensor(lengths)
+    generator = torch.Generator().manual_seed(seed)
+    offset, kept = random_crop(lengths, generator, floor=floor)
+    assert (offset >= 0).all() and (offset + kept <= lengths).all()
+    assert (kept >= torch.minimum(lengths, torch.tensor(floor))).all()
+    assert (kept >= (lengths / 2).floor()).all()
+    start, size = central_crop(lengths)
+    assert (size >= 1).all() and (start + size <= lengths).all()
+    assert ((lengths - size - 2 * start).abs() <= 1).all()  # in the middle
+
+
+def test_crop_ratio_and_position_are_uniform():
+    lengths = torch.full((20000,), 1000)
+    offset, kept = random_crop(lengths, torch.Generator().manual_seed(1))
+    share = kept / 1000
+    assert share.min() >= 0.5 and share.max() <= 1
+    assert np.allclose(
+        np.quantile(share, [0.25, 0.5, 0.75]), [0.625, 0.75, 0.875], atol=0.01
+    )
+    place = offset / (lengths - kept).clamp_min(1)
+    assert np.allclose(
+        np.quantile(place, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.02
+    )
+
+
+def test_short_clips_are_cropped_too():
+    """The fault of a floor of 64 frames: most N-UCLA clips would never be cropped."""
+    lengths = torch.full((1000,), 30)
+    _, kept = random_crop(lengths, torch.Generator().manual_seed(0))
+    assert (kept < 30).float().mean() > 0.9
+    _, floored = random_crop(lengths, torch.Generator().manual_seed(0), floor=64)
+    assert (floored == 30).all()
+
+
+def test_central_crop_of_the_paper():
+    start, kept = central_crop(torch.tensor([100, 20, 1]))
+    assert kept.tolist() == [95, 19, 1]
+    assert start.tolist() == [2, 0, 0]
+
+
+# --- velocity ---------------------------------------------------------------
+
+
+def test_velocity():
+    x = torch.randn(2, 3, 5, 4, 1)
+    v = velocity(x)
+    for t in range(4):
+        torch.testing.assert_close(v[:, :, t], x[:, :, t + 1] - x[:, :, t])
+    assert (v[:, :, 4] == 0).all()
+
+
+def test_velocity_padded_elsewhere():
+    x = torch.randn(2, 3, 5, 4, 1)
+    steps = x.diff(dim=2)
+    start, repeat = velocity(x, "start"), velocity(x, "repeat")
+    assert torch.equal(start[:, :, 1:], steps) and (start[:, :, 0] == 0).all()
+    assert torch.equal(repeat, torch.cat([steps, steps[:, :, -1:]], 2))
+    for padding in ("end", "start", "repeat"):  # a clip of one frame does not move
+        assert (velocity(x[:, :, :1], padding) == 0).all()
+    with pytest.raises(ValueError, match="padding 'both' is none of end, start"):
+        velocity(x, "both")
+
+
+def test_tracked():
+    joints = torch.ones(2, 1, 3, 3)
+    joints[0, 0, 1] = 0
+    joints[1, 0, 2, :2] = 0  # only two of three coordinates
+    assert tracked(joints).tolist() == [[[True, False, True]], [[True, True, True]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_centring_keeps_the_storage_type(dtype):
+    joints, starts, lengths = packed([3])
+    assert center(joints.to(dtype), starts, lengths, KINECT).dtype == dtype
+
+
+def test_a_turn_by_hand():
+    x = torch.tensor([1.0, 2.0, 3.0, 0.5])  # the fourth channel is no coordinate
+    assert rotate(x, 90, 0).tolist() == pytest.approx([1, -3, 2, 0.5])
+    assert rotate(x, 90, 1).tolist() == pytest.approx([3, 2, -1, 0.5])
+    assert rotate(x, 90, 2).tolist() == pytest.approx([-2, 1, 3, 0.5])
+    with pytest.raises(ValueError, match="axis 3"):
+        rotate(x, 10, 3)
+    with pytest.raises(ValueError, match="2 coordinates"):
+        rotate(x[:2], 10, 0)
+
+
+@given(degrees=st.floats(-360, 360), axis=st.integers(0, 2))
+def test_a_turn_keeps_lengths_and_is_undone_by_its_opposite(degrees, axis):
+    x = torch.randn(7, 3, dtype=torch.float64)
+    there = rotate(x, degrees, axis)
+    assert torch.allclose(there.norm(dim=-1), x.norm(dim=-1))
+    assert torch.allclose(rotate(there, -degrees, axis), x)
+    assert torch.equal(there[:, axis], x[:, axis])
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_turns_are_uniform_within_their_bounds(seed):
+    def draw(pitch, yaw):
+        return sample_rotations(500, torch.Generator().manual_seed(seed), pitch, yaw)
+
+    angles = draw(10, 60)
+    assert angles.shape == (2, 500) and angles.dtype == torch.float64
+    # The mean of 500 uniform draws in +-1 has a standard deviation of 0.026, and the
+    # greatest of them is below 0.95 with a probability of 0.975^500 = 3e-6.
+    for bound, each in zip((10, 60), angles):
+        assert 0.95 * bound < each.abs().max() <= bound
+        assert each.mean().abs() < 0.2 * bound
+    assert torch.equal(angles, draw(10, 60))
+    assert torch.equal(angles[0], draw(10, 0)[0])  # the other's bound has no part
+    assert not draw(10, 0)[1].any() and not draw(0, 60)[0].any()
+
+
+def test_a_clip_is_turned_by_yaw_and_then_by_pitch():
+    x = torch.randn(2, 4, 5, 3, 2, dtype=torch.float64)  # a confidence as well
+    angles = torch.tensor([[0.0, 20.0], [90.0, -50.0]], dtype=torch.float64)
+    there = rotate_clips(x, angles)
+    assert there.shape == x.shape and torch.equal(there[:, 3], x[:, 3])
+    # The first: a quarter turn about the upward axis.
+    torch.testing.assert_close(there[0, 0], x[0, 2])
+    torch.testing.assert_close(there[0, 1], x[0, 1])
+    torch.testing.assert_close(there[0, 2], -x[0, 0])
+    a, b = np.deg2rad([20.0, -50.0])
+    pitch = [[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]]
+    yaw = [[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]]
+    both = np.einsum("ij,jtnm->itnm", np.array(pitch) @ yaw, x[1, :3].numpy())
+    np.testing.assert_allclose(there[1, :3].numpy(), both, atol=1e-12)

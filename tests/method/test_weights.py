@@ -1,0 +1,129 @@
+"""Networks of experiments: how they are drawn, kept in files and read again."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from skellib.data import load
+from skellib.errors import InputError
+from skellib.experiment import final_model
+from skellib.records import RecordStore
+from skellib.training import Execution, train
+from skellib.weights import (
+    build_model,
+    initial_network,
+    load_model,
+    released_weights_path,
+    save_weights,
+    weights_path,
+)
+
+TINY = final_model("synthetic", "quick", "cross_subject").replace(
+    **{
+        "training.epochs": 1,
+        "preprocessing.frames": 8,
+        "model.widths": (4, 4, 4, 4, 6, 6),
+        "model.new_joints": 8,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    train_set, test_set = load("synthetic", "cross_subject")
+    return train_set.subset(range(0, len(train_set), 12)), test_set.subset(range(8))
+
+
+def drawn(experiment, data, seed):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_model(experiment, data[0]).state_dict()
+
+
+def trained(experiment, data, folder, seed=0):
+    """The file of a trained network."""
+    train(
+        experiment,
+        seed,
+        *data,
+        store=RecordStore(folder / "records"),
+        checkpoints=folder / "checkpoints",
+        execution=Execution(accelerator="cpu", threads=1),
+        progress=False,
+    )
+    return weights_path(experiment, seed, folder / "checkpoints")
+
+
+def differing(one, other):
+    """The names of the weights that are not the same to the bit."""
+    assert one.keys() == other.keys()
+    return {name for name in one if not torch.equal(one[name], other[name])}
+
+
+def test_transforms_by_a_seed_of_their_own(data):
+    by_3, by_5 = drawn(TINY, data, 3), drawn(TINY, data, 5)
+    mixed = drawn(TINY.replace(**{"training.transform_seed": 5}), data, 3)
+    transforms = {name for name in by_3 if ".transform." in name}
+    assert len(transforms) == 4  # both transforms of both streams
+    assert differing(mixed, by_3) == transforms
+    assert transforms.isdisjoint(differing(mixed, by_5))
+    same = drawn(TINY.replace(**{"training.transform_seed": 3}), data, 3)
+    assert not differing(same, by_3)
+
+
+def test_the_generator_goes_on_as_if_nothing_else_was_drawn(data):
+    after = []
+    for experiment in (TINY, TINY.replace(**{"training.transform_seed": 5})):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            build_model(experiment, data[0])
+            after.append(torch.rand(4))
+    assert torch.equal(*after)
+
+
+def test_a_file_knows_the_network_before_its_first_step(data, tmp_path):
+    path = trained(TINY, data, tmp_path, seed=4)
+    assert not differing(initial_network(path).state_dict(), drawn(TINY, data, 4))
+    learnt = load_model(path)[0].state_dict()
+    assert ".transform." in str(differing(learnt, drawn(TINY, data, 4)))
+
+
+def test_transforms_that_are_not_learnt_stay_as_drawn(data, tmp_path):
+    fixed = TINY.replace(**{"training.learn_transforms": False})
+    path = trained(fixed, data, tmp_path)
+    moved = differing(load_model(path)[0].state_dict(), drawn(fixed, data, 0))
+    assert not [name for name in moved if ".transform." in name]
+    assert "streams.position.blocks.0.temporal.weight" in moved
+    assert "classifiers.fused.weight" in moved
+
+
+def test_half_precision_is_read_as_float32(data, tmp_path):
+    model = build_model(TINY, data[0])
+    path = tmp_path / "half.safetensors"
+    save_weights(model.half(), path, TINY, 0, data[0])
+    read = load_model(path)[0]
+    assert {p.dtype for p in read.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("read", [load_model, initial_network])
+def test_foreign_and_missing_files(read, tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read(tmp_path / "none.safetensors")
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"\x00" * 64)
+    with pytest.raises(InputError, match="not a network of skellib"):
+        read(path)
+
+
+def test_the_draw_of_the_kept_network_is_the_one_it_was_trained_from():
+    """Another draw would be at right angles to the trained matrix, more or less."""
+    path = released_weights_path(final_model("nucla", "laptop"), 0)
+    before, after = initial_network(path), load_model(path)[0]
+    for stream in ("position", "velocity"):
+        name = f"streams.{stream}.transform.skeleton.weight"
+        one, other = (net.get_parameter(name).ravel() for net in (before, after))
+        assert torch.cosine_similarity(one, other, dim=0) > 0.9
+        torch.manual_seed(1)
+        stray = torch.rand_like(one) - 0.5
+        assert abs(torch.cosine_similarity(stray, other, dim=0)) < 0.3

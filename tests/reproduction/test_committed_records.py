@@ -1,0 +1,49 @@
+"""The committed records agree with each other where they must."""
+
+from __future__ import annotations
+
+import pytest
+
+from skellib.paths import project_root
+from skellib.records import RecordStore
+from skellib.reproduction import exhibits, render
+from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES
+from skellib.reproduction.paper_tables import TABLES, UCLA
+
+STORE = RecordStore(project_root() / "data" / "records")
+DRAW = OWN_TABLES["The draw"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_transforms_by_the_runs_own_seed_are_the_run_itself(seed):
+    """Two trainings, made days apart, of what must be one network."""
+    plain = TABLES["VI"].row("CE (Baseline1)").experiment(UCLA, "laptop")
+    same = DRAW.row(f"Transforms drawn by seed {seed}").experiment(UCLA, "laptop")
+    one, other = STORE.get(plain, seed), STORE.get(same, seed)
+    assert one.key != other.key
+    assert one.test == other.test and one.clean == other.clean
+    assert one.history == other.history
+
+
+def test_networks_that_are_turned_by_nothing_do_as_their_records_say():
+    shown = exhibits.read("turn", "nucla", "laptop")
+    number, rows = exhibits.NETWORKS["turn"]
+    assert number == DRAW.number and set(shown.top1) == set(rows)
+    for row, label in rows.items():
+        experiment = DRAW.row(label).experiment(UCLA, "laptop")
+        assert shown.keys[row] == experiment.key
+        for seed, found in shown.top1[row].items():
+            record = STORE.get(experiment, seed)
+            for axis, degrees in shown.degrees.items():
+                at = degrees.index(0)
+                assert found[axis][at] == pytest.approx(record.test.top1, abs=1e-5)
+                clean = shown.clean[row][seed][axis][at]
+                assert clean == pytest.approx(record.clean.top1, abs=1e-5)
+
+
+def test_the_turns_tried_on_camera_3_are_those_that_the_other_cameras_chose():
+    choice = OWN_TABLES["Turned clips"]
+    levels = render.mean_accuracy(choice, STORE, "laptop")["mean"]
+    assert levels.notna().all()
+    chosen = choice.row(levels.idxmax()).changes
+    assert CHOSEN_ROTATION.items() <= chosen.items()

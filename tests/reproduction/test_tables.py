@@ -1,0 +1,544 @@
+"""Tables from records made here: whose number each cell shows, and what is missing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from skellib.errors import InputError
+from skellib.experiment import Experiment
+from skellib.figures import dots
+from skellib.records import Epoch, Metrics, RecordStore, RunRecord
+from skellib.reproduction import cells, coverage, render, results
+from skellib.reproduction.own_tables import OWN_TABLES
+from skellib.reproduction.paper_tables import TABLES, UCLA, Column
+
+BASE, FULL = "No Trans. (Baseline0)", "Coordinate and Skeleton Trans."
+V = TABLES["V"]
+
+
+def make_record(experiment: Experiment, seed: int, top1, clean=None, dirty=False):
+    """A record with this accuracy of four classes; its confusion is of 100 clips."""
+
+    def metrics(share):
+        right = round(25 * share)
+        rows = [[right if i == j else 0 for j in range(4)] for i in range(4)]
+        for i, row in enumerate(rows):
+            row[(i + 1) % 4] += 25 - right
+        return Metrics(
+            clips=100,
+            loss=0.5,
+            top1=share,
+            top5=None,
+            per_class=[right / 25] * 4,
+            confusion=rows,
+        )
+
+    return RunRecord(
+        key=experiment.key,
+        experiment=experiment,
+        seed=seed,
+        test=metrics(top1),
+        clean=None if clean is None else metrics(clean),
+        history=[Epoch(epoch=1, learning_rate=0.001, loss=1.0, top1=0.5)],
+        seconds=1.5,
+        peak_memory=1000,
+        parameters=10,
+        execution={},
+        data={},
+        stamp={"commit": None, "clean": not dirty},
+    )
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RecordStore(tmp_path / "records")
+
+
+def record(store, label, scores, table=V, column=UCLA, profile="laptop", **more):
+    """Records of a row: one a seed, from a mapping or from seed 0 on."""
+    if not isinstance(scores, dict):
+        scores = dict(enumerate(scores))
+    experiment = table.row(label).experiment(column, profile)
+    for seed, score in scores.items():
+        store.put(make_record(experiment, seed, score, **more))
+
+
+def cell(store, label, table=V, column=UCLA, profile="laptop", **options):
+    found = cells.column_cells(table, column, profile, store, **options)
+    return {each.label: each for each in found}[label]
+
+
+def test_a_row_that_was_measured(store):
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.69, 0.72, 0.75])
+    c = cell(store, FULL)
+    assert c.reported == 90.5 and c.claimed == pytest.approx(0.9)
+    assert c.summary.mean == pytest.approx(72)
+    assert c.summary.sd == pytest.approx(3)
+    assert c.difference.mean == pytest.approx(2)  # 1, 2, 3 by seed
+    assert c.difference.p == pytest.approx(0.25)
+    half = 4.303 / math.sqrt(3)
+    assert c.difference.high == pytest.approx(2 + half, abs=1e-3)
+    assert c.verdict == "not resolved with 3 seeds"
+    assert c.paper_text == "paper: 90.5 %"
+    assert c.measured_text == (
+        "measured, laptop network (3 seeds): 72.0 ± 3.0 % [64.5, 79.5]"
+    )
+    assert c.compared_text == "measured: +2.0 [−0.5, +4.5], p = 0.25; paper: +0.9"
+
+
+def test_the_baseline_is_not_compared_with_itself(store):
+    record(store, BASE, [0.68, 0.70])
+    c = cell(store, BASE)
+    assert c.baseline and c.difference is None and c.claimed is None
+    assert (c.compared_text, c.verdict) == ("baseline", "")
+
+
+def test_a_verdict_needs_the_papers_sign(store):
+    record(store, BASE, [0.60, 0.65, 0.70])
+    record(store, FULL, [0.70, 0.751, 0.80])
+    record(store, "CNN Variant", [0.50, 0.551, 0.60])
+    assert cell(store, FULL).verdict == "reproduced"
+    assert cell(store, "CNN Variant").verdict == "opposite"
+    assert cell(store, "CNN Variant").compared_text.startswith("measured: −10.0 [−10")
+
+
+def test_one_seed_says_so(store):
+    record(store, BASE, [0.60])
+    record(store, FULL, [0.61])
+    c = cell(store, FULL)
+    assert c.measured_text == "measured, laptop network (1 seed): 61.0 %"
+    assert c.compared_text == "measured: +1.0 (1 seed); paper: +0.9"
+    assert c.verdict == "one seed: same sign, resolves nothing"
+
+
+def test_pairs_are_those_seeds_that_both_have(store):
+    record(store, BASE, {0: 0.5, 1: 0.6, 7: 0.9})
+    record(store, FULL, {1: 0.62, 0: 0.51, 3: 0.1})
+    c = cell(store, FULL)
+    assert c.summary.n == 3
+    assert c.difference.n == 2
+    assert c.difference.mean == pytest.approx(1.5)
+
+
+def test_no_seed_in_common(store):
+    record(store, BASE, {0: 0.5})
+    record(store, FULL, {1: 0.6})
+    c = cell(store, FULL)
+    assert c.difference is None and c.verdict == ""
+    assert c.compared_text == (
+        "measured: no seed in common with the baseline; paper: +0.9"
+    )
+
+
+def test_quick_runs_get_no_verdict(store):
+    column = results.column(V, "synthetic")
+    record(store, BASE, [0.5, 0.6], column=column, profile="quick")
+    record(store, FULL, [0.6, 0.8], column=column, profile="quick")
+    c = cell(store, FULL, column=column, profile="quick")
+    assert c.verdict == "no verdict (quick)"
+    assert c.measured_text.startswith("measured, quick network (2 seeds): 70.0 ± ")
+    assert c.paper_text == "paper: no number"
+    assert c.compared_text.startswith("measured: +15.0 [")
+    assert "paper" not in c.compared_text
+
+
+def test_runs_of_the_papers_network_are_plainly_measured(store):
+    record(store, BASE, [0.896], profile="paper")
+    c = cell(store, BASE, profile="paper")
+    assert c.measured_text == "measured (1 seed): 89.6 %"
+    assert cell(store, BASE, profile="laptop").summary is None
+
+
+def test_clean_clips(store):
+    record(store, BASE, [0.60, 0.62], clean=0.5)
+    record(store, "CNN Variant", [0.70])  # every clip is clean
+    c = cell(store, BASE, clean=True)
+    assert c.summary.mean == pytest.approx(50)
+    assert c.measured_text.startswith("measured on clean clips, laptop network (2 s")
+    assert cell(store, BASE).summary.mean == pytest.approx(61)
+    assert cell(store, "CNN Variant", clean=True).summary.mean == pytest.approx(70)
+
+
+def test_some_classes_only(store):
+    record(store, BASE, [0.60])
+    c = cell(store, BASE, classes=[0, 2])
+    assert c.summary.mean == pytest.approx(60)
+    assert c.reported is None  # the paper's number is of all classes
+    with pytest.raises(InputError, match="no class 4"):
+        cell(store, BASE, classes=[4])
+
+
+def test_folds_are_the_unit_where_there_are_several(store):
+    column = results.column(V, "sbu")
+    base, full = (
+        results.experiments(V.row(label), column, "laptop") for label in (BASE, FULL)
+    )
+    assert [e.fold for e in base] == [0, 1, 2, 3, 4]
+    assert len({e.key for e in base}) == 5
+    for k in range(5):
+        for seed in (0, 1):
+            score = (50 + 4 * k + 2 * seed) / 100
+            store.put(make_record(base[k], seed, score))
+            store.put(make_record(full[k], seed, score + (k + 1) / 100))
+    c = cell(store, FULL, column=column)
+    assert c.unit == "fold" and c.summary.n == 5
+    assert c.summary.mean == pytest.approx(50 + 8 + 1 + 3)
+    assert c.summary.sd == pytest.approx(5 * math.sqrt(2.5))  # 5 k, k = 0 ... 4
+    assert c.difference.n == 5
+    assert c.difference.mean == pytest.approx(3)
+    assert c.difference.p == pytest.approx(2 / 32)
+    assert c.measured_text.startswith("measured, laptop network (5 folds): 62.0 ± 7.9")
+
+
+def needs(name, key):
+    prepare = f"python -m skellib prepare {key} --source PATH"
+    return f"not run: needs {name} data, then {prepare}"
+
+
+@pytest.mark.parametrize(
+    ("number", "label", "name", "why"),
+    [
+        ("I", "HCN", "NTU-CS", "not run: another method"),
+        ("I", "SLnL-rFA", "NTU-CS", needs("NTU RGB+D", "ntu")),
+        ("II", "SLnL-rFA", "top-5", needs("Kinetics-Skeleton", "kinetics")),
+        ("III", "SLnL-rFA", "SYSU-SS", needs("SYSU 3D HOI", "sysu")),
+        (
+            "V",
+            BASE,
+            "N-UCLA",
+            "not run: python -m skellib reproduce --profile laptop "
+            "--datasets nucla --tables V",
+        ),
+        (
+            "Fig. 9",
+            "λ = 0.5",
+            "N-UCLA",
+            "not run: python -m skellib reproduce --profile laptop "
+            '--datasets nucla --tables "Fig. 9"',
+        ),
+        ("XI", "SLnL+rFA+ML", "#Params (M)", "not run: counted from the network"),
+    ],
+)
+def test_what_was_not_run_says_why(store, number, label, name, why):
+    table = TABLES[number]
+    c = cell(store, label, table, table.column(name))
+    assert c.measured_text == why
+    assert c.summary is None and c.verdict == ""
+
+
+def test_numbers_that_the_papers_text_lost_and_its_units(store):
+    table = TABLES["VII"]
+    c = cell(store, "Shared FA", table, table.column("NTU-CV"))
+    assert c.paper_text.startswith("paper: no number (the text has five numbers")
+    table = TABLES["XI"]
+    texts = [cell(store, "HCN", table, each).paper_text for each in table.columns]
+    assert texts == ["paper: 2.648 M", "paper: 0.393 G", "paper: 91.1 %"]
+
+
+def test_every_cell_of_every_table_says_whose_it_is(store):
+    for label in (BASE, FULL):
+        record(store, label, [0.5, 0.6], profile="paper")
+    for table in TABLES.values():
+        found = cells.cells(table, "paper", store)
+        assert len(found) == len(table.rows) * len(table.columns)
+        for c in found:
+            assert c.paper_text.startswith("paper: ")
+            assert c.measured_text.startswith(("measured", "not run: "))
+            for part in filter(None, c.compared_text.split("; ")):
+                assert part.startswith(("measured: ", "paper: ", "baseline"))
+
+
+def test_columns():
+    assert results.columns(V, "nucla") == (UCLA,)
+    assert [c.name for c in results.columns(V, "ntu")] == ["NTU-CS", "NTU-CV"]
+    assert results.columns(TABLES["I"], "nucla") == ()  # Table IV's question
+    own = Column("sbu", "sbu", "five_fold")
+    assert results.columns(TABLES["VIII"], "sbu") == (own,)
+    assert results.column(V, "NTU-CV").protocol == "cross_view"
+    assert results.column(V, "nucla") is UCLA
+    for table, name in ((V, "mnist"), (TABLES["I"], "nucla")):
+        with pytest.raises(InputError, match=f"no column '{name}'"):
+            results.column(table, name)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("V", "V"), ("viii", "VIII"), ("Fig. 9", "Fig. 9"), ("fig9", "Fig. 9")],
+)
+def test_tables_by_name(written, number):
+    assert results.get_table(written) is TABLES[number]
+
+
+def test_an_unknown_table():
+    with pytest.raises(InputError, match="table 'XII' is none of I, II, .* Fig. 9"):
+        results.get_table("XII")
+
+
+def test_frame(store):
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.69, 0.72, 0.75])
+    f = render.frame(V, "N-UCLA", store).set_index("label")
+    assert list(f.index) == [row.label for row in V.rows]
+    assert f.loc[FULL, "paper"] == 90.5
+    assert f.loc[FULL, "claimed"] == pytest.approx(0.9)
+    assert list(f["laptop n"]) == [3, 0, 0, 0, 3]
+    assert list(f["paper n"]) == [0] * 5
+    assert f.loc[FULL, "laptop mean"] == pytest.approx(72)
+    assert f.loc[FULL, "laptop difference"] == pytest.approx(2)
+    assert f.loc[FULL, "laptop p"] == pytest.approx(0.25)
+    assert f.loc[FULL, "laptop verdict"] == "not resolved with 3 seeds"
+    assert math.isnan(f.loc["CNN Variant", "laptop mean"])
+    assert f.loc["CNN Variant", "laptop verdict"] == ""
+    numeric = f.drop(columns=["laptop verdict", "paper verdict"]).dtypes
+    assert {str(kind) for kind in numeric} == {"float64", "int64"}
+
+
+def test_frame_with_peers_and_nothing_recorded(store):
+    f = render.frame(TABLES["IV"], "nucla", store)
+    assert list(f["paper"])[-2:] == [93.1, 93.5]
+    assert list(f["year"])[:2] == [2014, 2014] and f["year"].isna().sum() == 2
+    assert not f["laptop n"].any()
+
+
+def test_shown(store):
+    record(store, FULL, [0.7])
+    s = render.as_text(V, "N-UCLA", store, ["laptop"])
+    assert list(s.columns) == [
+        "paper",
+        "laptop: measured",
+        "laptop: against baseline",
+        "laptop: verdict",
+    ]
+    assert s.loc[FULL, "laptop: measured"].endswith("(1 seed): 70.0 %")
+    assert all(isinstance(text, str) for text in s.to_numpy().ravel())
+    assert list(render.as_text(TABLES["IV"], UCLA, store, ["paper"]).columns) == [
+        "paper",
+        "paper: measured",
+    ]
+
+
+def test_html_is_whole_and_escaped(store):
+    s = render.as_text(V, UCLA, store)
+    s.iloc[0, 0] = "a < b " + "x" * 200
+    page = render.html(s)
+    assert "a &lt; b " + "x" * 200 in page
+    assert "..." not in page
+    for profile in ("laptop", "paper"):  # each command once, below the table
+        command = f"reproduce --profile {profile} --datasets nucla --tables V"
+        assert page.split("</table>")[1].count(command) == 1
+    assert page.count(">not run yet<") == 10
+    assert "python -m" not in page.split("</table>")[0]
+
+
+def test_html_says_once_how_to_prepare_what_one_must_fetch(store):
+    table = TABLES["I"]
+    page = render.html(render.as_text(table, "NTU-CS", store, ("paper",)))
+    cells, below = page.split("</table>")
+    assert cells.count("not run: needs NTU RGB+D data<") == 2
+    assert below == (
+        "<p>NTU RGB+D data, once fetched, are read by "
+        "<code>python -m skellib prepare ntu --source PATH</code>.</p>"
+    )
+
+
+def test_what_is_prepared_is_run_next(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("SKELLIB_DATA", str(tmp_path))
+    table = TABLES["III"]
+    assert (
+        "prepare sysu"
+        in cell(store, "SLnL-rFA", table, table.column("SYSU-CS")).missing
+    )
+    (tmp_path / "sysu.npz").touch()
+    c = cell(store, "SLnL-rFA", table, table.column("SYSU-CS"))
+    assert c.missing.endswith("reproduce --profile laptop --datasets sysu --tables III")
+    assert c.unit == "fold"
+    for name in ("SYSU-CS", "SYSU-SS"):
+        column = table.column(name)
+        found = results.experiments(table.row("SLnL-rFA"), column, "paper")
+        assert [each.fold for each in found] == list(range(30))
+    notes = coverage.coverage(store, "paper").set_index("dataset")["note"]
+    assert notes["sysu"] == ""
+
+
+def test_marks_can_be_drawn(store):
+    record(store, BASE, [0.68, 0.72])
+    rows = render.dot_plot_rows(V, "N-UCLA", store, "laptop")
+    assert rows[0]["label"] == BASE and rows[0]["paper"] == 89.6
+    assert rows[0]["mean"] == pytest.approx(70) and rows[0]["n"] == 2
+    assert rows[0]["low"] < 70 < rows[0]["high"]
+    assert rows[1]["mean"] is None and rows[1]["n"] == 0
+    texts = [t.get_text() for t in dots(rows).axes[0].texts]
+    assert texts.count("not run") == 4
+
+
+def test_marks_of_quick_runs_leave_the_papers_numbers_out(store):
+    record(store, BASE, [0.5], profile="quick")
+    rows = render.dot_plot_rows(V, UCLA, store, "quick")
+    assert rows[0]["mean"] == pytest.approx(50)
+    assert {row["paper"] for row in rows} == {None}
+
+
+def test_single_runs_by_seed(store):
+    record(store, BASE, [0.5, 0.6])
+    record(store, FULL, [0.7])
+    runs = render.by_seed(V, UCLA, store, "laptop")
+    assert list(runs.index) == [row.label for row in V.rows]
+    assert list(runs.columns) == [0, 1] and runs.columns.name == "seed"
+    assert runs.loc[BASE].tolist() == pytest.approx([50, 60])
+    assert runs.loc[FULL, 0] == pytest.approx(70) and runs.loc[FULL].isna()[1]
+    assert render.by_seed(V, UCLA, store, "paper").empty
+    four = render.by_seed(TABLES["IV"], UCLA, store, "laptop")
+    assert list(four.index) == ["SLnL-rFA", "SLnL-rFA+ML"]  # other people's left out
+
+
+def test_summaries_in_words(store):
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.7])
+    assert cells.summary_text(cell(store, BASE).summary) == "70.0 ± 2.0 (3)"
+    assert cells.summary_text(cell(store, FULL).summary) == "70.0 (1)"
+    assert cells.summary_text(cell(store, "CNN Variant").summary) == "not run"
+
+
+def test_levels_are_means_over_runs_and_then_over_columns(store):
+    splits = OWN_TABLES["Other splits"]
+    for column, found in zip(splits.columns, ([0.5, 0.6], [0.7], [0.6, 0.8])):
+        record(store, BASE, found, splits, column)
+    record(store, FULL, [0.9], splits, splits.columns[0])
+    levels = render.mean_accuracy(splits, store, "laptop")
+    assert list(levels.columns) == [*(c.name for c in splits.columns), "mean"]
+    assert levels.loc[BASE].tolist() == pytest.approx([55, 70, 70, 65])
+    assert levels.loc[FULL].isna().tolist() == [False, True, True, True]
+    assert levels.loc["CNN Variant"].isna().all()
+
+
+def test_coverage(store):
+    record(store, FULL, [0.7, 0.7, 0.7])
+    counts = coverage.coverage(store, "laptop", ["nucla"], seeds=2)
+    counts = counts.set_index("table")
+    own = ["Other splits", "The draw", "Turned clips", "Turned, camera 3"]
+    own += ["Open choices"]
+    paper = ["IV", "V", "VI", "VII", "IX", "X", "Fig. 9"]
+    assert list(counts.index) == [*paper, *own, "all"]
+    assert list(counts["experiments"]) == [2, 5, 7, 8, 9, 6, 7, 15, 5, 18, 9, 16, 96]
+    assert counts.loc["V", "recorded"] == counts.loc["VI", "recorded"] == 2
+    assert counts.loc["V", "missing"] == 2 * 5 - 2
+    assert counts.loc["VII", "recorded"] == 0
+    assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 2 * 96 - 2]
+    other = coverage.coverage(store, "paper", ["nucla"], seeds=2)
+    assert other["recorded"].sum() == 0
+
+
+def test_coverage_of_every_data_set(store):
+    counts = coverage.coverage(store, "paper")
+    paper, others = {"ntu", "kinetics", "sysu", "nucla"}, {"utd_mhad", "sbu"}
+    assert set(counts["dataset"]) == paper | others | {""}
+    asked = counts[counts["dataset"].isin(others)]
+    assert set(asked["table"]) == {"Other data"}  # none of the paper's
+    notes = dict(zip(counts["dataset"], counts["note"]))
+    assert notes["ntu"] == "needs NTU RGB+D data" and notes["nucla"] == ""
+    quick = coverage.coverage(store, "quick", seeds=1)
+    assert set(quick["dataset"]) == {"synthetic", ""}
+    assert list(quick["table"]) == [*TABLES, *OWN_TABLES, "all"]
+    sbu = coverage.coverage(store, "laptop", ["sbu"], seeds=1).set_index("table")
+    assert sbu.loc["V", "missing"] == 5 * 5  # rows, folds
+
+
+def test_unknown_profile_and_data_set(store):
+    for call in (
+        lambda: coverage.coverage(store, "huge"),
+        lambda: cells.column_cells(V, UCLA, "huge", store),
+    ):
+        with pytest.raises(InputError, match="profile 'huge' is none of"):
+            call()
+    with pytest.raises(InputError, match="'mnist'"):
+        coverage.coverage(store, "paper", ["mnist"])
+
+
+def test_records_of_no_table_and_files_that_are_none(store):
+    record(store, FULL, [0.7])
+    stray = V.row(FULL).experiment(UCLA, "laptop").replace(**{"loss.gamma": 7.0})
+    store.put(make_record(stray, 0, 0.5))
+    path = store.path(stray, 1)
+    path.write_text('{"version": 1')
+    records, refused = coverage.scan(store)
+    assert len(records) == 2
+    assert [each.key for each in coverage.orphan_records(records)] == [stray.key]
+    assert len(refused) == 1 and str(path) in refused[0]
+    assert coverage.coverage(store, "laptop", ["nucla"])["recorded"].iloc[-1] == 1
+
+
+def test_a_record_under_the_name_of_another_run(store):
+    record(store, FULL, [0.7])
+    path = store.path(V.row(FULL).experiment(UCLA, "laptop"), 0)
+    path.with_name(path.name.replace("seed0", "seed1")).write_bytes(path.read_bytes())
+    records, (reason,) = coverage.scan(store)
+    assert len(records) == 1
+    assert "seed1.json: holds another run, " in reason
+    assert path.name in reason
+
+
+def test_plain_text_is_aligned(store):
+    lines = render.plain(render.as_text(V, UCLA, store, ["laptop"])).splitlines()
+    assert len(lines) == 1 + len(V.rows)
+    place = lines[0].index("laptop: measured")
+    assert all(line[place:].startswith("not run: ") for line in lines[1:])
+    assert all(line[place - 2 : place] == "  " for line in lines)
+
+
+def test_a_spoilt_record_of_a_row_is_named(store):
+    record(store, FULL, [0.7])
+    path = store.path(V.row(FULL).experiment(UCLA, "laptop"), 0)
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(InputError, match="not a run record") as caught:
+        render.frame(V, UCLA, store)
+    assert str(path) in str(caught.value)
+
+
+def test_gains_are_the_differences_to_the_baseline_row(store):
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.69, 0.72, 0.75])
+    rows = {row["label"]: row for row in render.gains(V, "N-UCLA", store, "laptop")}
+    assert list(rows) == [row.label for row in V.rows if row.label != BASE]
+    assert rows[FULL]["n"] == 3
+    assert rows[FULL]["mean"] == pytest.approx(2)
+    assert rows[FULL]["paper"] == pytest.approx(0.9)
+    # t(0.975, 2) = 4.3027; the differences 1, 2, 3 have a standard error of 1/sqrt(3).
+    assert rows[FULL]["high"] == pytest.approx(2 + 4.3027 / math.sqrt(3), abs=1e-4)
+    assert rows["CNN Variant"]["mean"] is None
+    quick = render.gains(V, "N-UCLA", store, "quick")
+    assert {row["paper"] for row in quick} == {None}
+    assert rows["CNN Variant"]["paper"] == pytest.approx(0.2)
+
+
+def test_a_difference_in_words(store):
+    assert cells.difference_text(None) == "(not run)"
+    record(store, BASE, [0.70])
+    record(store, FULL, [0.68])
+    assert cells.difference_text(cell(store, FULL).difference) == "−2.0"
+    record(store, BASE, {1: 0.70, 2: 0.70})
+    record(store, FULL, {1: 0.69, 2: 0.70})
+    text = cells.difference_text(cell(store, FULL).difference)
+    assert text == "−1.0 [−3.5, +1.5]"
+
+
+def test_settings_are_those_that_differ():
+    made = render.settings({row.label: row.experiment(UCLA) for row in V.rows})
+    assert list(made.columns) == ["model.transform"]
+    assert list(made.index) == [row.label for row in V.rows]
+    assert made.loc[BASE, "model.transform"] == "none"
+    other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "paper")}
+    assert "profile" not in render.settings(other)
+    assert "training.epochs" in render.settings(other)
+
+
+def test_the_tally_of_a_column(store):
+    empty = {"cells": 2 * len(V.rows), "done": 0, "decided": 0}
+    assert render.completion(V, "N-UCLA", store) == empty
+    record(store, BASE, [0.68, 0.70, 0.72])
+    record(store, FULL, [0.78, 0.81, 0.84])  # differences 10, 11, 12
+    record(store, "CNN Variant", [0.60, 0.90, 0.70])
+    assert render.completion(V, "N-UCLA", store) == {**empty, "done": 3, "decided": 1}
+    assert render.completion(V, "N-UCLA", store, ["paper"])["done"] == 0
