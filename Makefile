@@ -63,16 +63,16 @@ lint: $(STAMP)  ## style and types
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-reproduce: $(STAMP)  ## train what has no record yet: PROFILE=paper DATASETS="nucla"
+reproduce: $(STAMP)  ## train what has no record yet: PROFILE=full DATASETS="nucla"
 	$(BIN)/python -m skellib reproduce --profile $(PROFILE) $(addprefix --datasets ,$(DATASETS)) \
 	  $(if $(filter command environment,$(firstword $(origin EXECUTION))),$(EXECUTION))
 
 gpu-queue: $(STAMP)  ## print what a GPU would run now, best first: BUDGET=60 minutes
-	$(BIN)/python -m skellib queue --profile paper $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))
+	$(BIN)/python -m skellib queue --profile full $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))
 
 gpu-run: $(STAMP)  ## carry that queue out here, JOBS=2 at once; records are saved as runs end
 	for job in $$(seq $(JOBS)); do \
-	  $(BIN)/python -m skellib queue --profile paper $(addprefix --datasets ,$(DATASETS)) \
+	  $(BIN)/python -m skellib queue --profile full $(addprefix --datasets ,$(DATASETS)) \
 	    $(addprefix --budget ,$(BUDGET)) --run $(EXECUTION) & \
 	done; wait
 

@@ -1,6 +1,6 @@
 """Ways to carry out one training, side by side: eager, bf16, compiled, captured.
 
-    python -m benchmarks.training_variants --dataset nucla --profile paper
+    python -m benchmarks.training_variants --dataset nucla --profile full
 
 Each variant trains the same experiment with the same seed twice, for a few epochs and
 for some more; the difference is the time of an epoch without set-up and compilation.
@@ -60,7 +60,7 @@ def measure(
 ) -> dict[str, float]:
     """Seconds an epoch, clips a second over all runs, and the last epoch's loss."""
     short, long = (
-        {"profile": profile, "training.epochs": n, "training.decay": 1.0}
+        {"profile": profile, "training.epochs": n, "training.lr_decay": 1.0}
         for n in epochs
     )
     records = []

@@ -87,7 +87,7 @@ class DeviceClips:
 
     def training(
         self,
-        batch: int,
+        batch_size: int,
         preprocessing: PreprocessingConfig | None = None,
         *,
         seed: int,
@@ -98,7 +98,7 @@ class DeviceClips:
         """Batches of one epoch: shuffled clips, random crops.
 
         Args:
-            batch: clips in a batch, over all processes; the last one may be smaller.
+            batch_size: clips in a batch, over all processes; the last may be smaller.
             preprocessing: how to crop, resize and rotate; as at the start by default.
             seed, epoch: what the order and the crops depend on.
             rank, world: this process's number, and how many share each batch.
@@ -110,38 +110,37 @@ class DeviceClips:
             InputError: the clips are to be turned and have no depth.
         """
         crop = preprocessing or self.preprocessing
-        turn = crop.pitch > 0 or crop.yaw > 0
-        if turn and not supports_rotation(self.layout):
+        if crop.rotates and not supports_rotation(self.layout):
             raise InputError(
-                "preprocessing.pitch and preprocessing.yaw: joints of "
-                f"{self.layout.name} cannot be turned; set both to 0"
+                "preprocessing.max_pitch and preprocessing.max_yaw: joints of "
+                f"{self.layout.name} cannot be rotated; set both to 0"
             )
         generator = epoch_generator(seed, epoch)
         device = self.joints.device
         order = torch.randperm(len(self), generator=generator)
         offset, kept = random_crop(
-            self.lengths.cpu(), generator, crop.ratio, crop.floor
+            self.lengths.cpu(), generator, crop.crop_ratio, crop.min_crop_frames
         )
-        # Drawn last: without turns the draws before are what they always were.
-        angles = sample_rotations(len(self), generator, crop.pitch, crop.yaw)
+        # Drawn last: without rotation the draws before are what they always were.
+        angles = sample_rotations(len(self), generator, crop.max_pitch, crop.max_yaw)
         plan = torch.stack([order, offset[order], kept[order]]).to(device)
         angles = angles[:, order].to(device)
-        for part in torch.arange(len(self), device=device).split(batch):
+        for part in torch.arange(len(self), device=device).split(batch_size):
             if world > 1:  # all take as many, the first clips twice if need be
                 size = -(-len(part) // world)
                 mine = torch.arange(size, device=device) * world + rank
                 part = part[mine % len(part)]
             x, label = self._batch(plan[:, part], crop)
-            yield (rotate_clips(x, angles[:, part]) if turn else x), label
+            yield (rotate_clips(x, angles[:, part]) if crop.rotates else x), label
 
     def inference(
-        self, batch: int, preprocessing: PreprocessingConfig | None = None
+        self, batch_size: int, preprocessing: PreprocessingConfig | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of all clips in order, central crops; shapes as in training."""
         crop = preprocessing or self.preprocessing
-        offset, kept = central_crop(self.lengths, crop.central)
+        offset, kept = central_crop(self.lengths, crop.test_crop_ratio)
         clips = torch.arange(len(self), device=self.joints.device)
-        for part in torch.stack([clips, offset, kept]).split(batch, dim=1):
+        for part in torch.stack([clips, offset, kept]).split(batch_size, dim=1):
             yield self._batch(part, crop)
 
 

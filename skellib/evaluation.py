@@ -27,13 +27,13 @@ def _over_clips(
     function: Callable[[Tensor], dict[str, Tensor]],
     clips: DeviceClips,
     preprocessing: PreprocessingConfig | None,
-    batch: int,
+    batch_size: int,
 ) -> dict[str, Tensor]:
     """Apply ``function`` to every batch, the model in evaluation mode, and join."""
     training = model.training
     model.eval()
     try:
-        parts = [function(x) for x, _ in clips.inference(batch, preprocessing)]
+        parts = [function(x) for x, _ in clips.inference(batch_size, preprocessing)]
     finally:
         model.train(training)
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -43,10 +43,10 @@ def predict(
     model: nn.Module,
     clips: DeviceClips,
     preprocessing: PreprocessingConfig | None = None,
-    batch: int = 64,
+    batch_size: int = 64,
 ) -> dict[str, Tensor]:
     """Logits of all clips in order, (n, classes) float32, by classifier."""
-    logits = _over_clips(model, model, clips, preprocessing, batch)
+    logits = _over_clips(model, model, clips, preprocessing, batch_size)
     return {name: value.float() for name, value in logits.items()}
 
 
@@ -54,10 +54,10 @@ def features(
     model: SLnLRFA,
     clips: DeviceClips,
     preprocessing: PreprocessingConfig | None = None,
-    batch: int = 64,
+    batch_size: int = 64,
 ) -> dict[str, Tensor]:
     """Features of all clips in order, by classifier: what Fig. 8 embeds."""
-    return _over_clips(model, model.features, clips, preprocessing, batch)
+    return _over_clips(model, model.features, clips, preprocessing, batch_size)
 
 
 def frequency_maps(
@@ -65,7 +65,7 @@ def frequency_maps(
     clips: DeviceClips,
     preprocessing: PreprocessingConfig | None = None,
     stream: str = "position",
-    batch: int = 64,
+    batch_size: int = 64,
 ) -> Tensor:
     """Log-magnitude of the spectrum of ``X'``, (n, T', N'): Fig. 1, not shifted.
 
@@ -79,7 +79,7 @@ def frequency_maps(
         x = chosen.transformed(model.stream_inputs(x)[stream])
         return {"map": torch.fft.fft2(x.float()).abs().log1p().mean(1)}
 
-    return _over_clips(model, log_magnitude, clips, preprocessing, batch)["map"]
+    return _over_clips(model, log_magnitude, clips, preprocessing, batch_size)["map"]
 
 
 def score(
@@ -166,7 +166,10 @@ def assess(
 
     def supervised(z: Tensor, y: Tensor) -> Tensor:
         return objective(
-            {"fused": z}, y, gamma=settings.gamma, margin=settings.margin, mutual=0
+            {"fused": z},
+            y,
+            **settings.model_dump(include={"kind", "gamma", "margin"}),
+            mutual_weight=0,
         )
 
     label = torch.from_numpy(test_set.label).to(logits.device)

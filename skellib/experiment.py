@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -22,23 +23,47 @@ from skellib.settings import (
     Section,
     TrainingConfig,
 )
+from skellib.variants import AXES, FUSIONS, TRANSFORMS, Choices, Fusion, Transform
 
-Profile = Literal["quick", "laptop", "paper"]
-PROFILES = ("quick", "laptop", "paper")
+PROFILES = Choices(
+    "profile",
+    {
+        "quick": "synthetic data, a narrow network: proves the path",
+        "laptop": "a smaller network of the same kind, for a processor",
+        "full": "the settings of the paper",
+    },
+    renamed={"paper": "full"},
+)
 
 
-# Settings that are younger than the first records, each with the value that it has in
-# them: left out of the key there, so that those keys stay.
-_LATER = {
-    "preprocessing.origin": "first",
-    "preprocessing.align_corners": False,
-    "preprocessing.pitch": 0,
-    "preprocessing.yaw": 0,
-    "model.normalisation": "channels",
-    "model.velocity_padding": "end",
-    "model.initialisation": "uniform",
-    "training.learn_transforms": True,
-    "training.transform_seed": None,
+# Settings that do nothing unless another one has a certain value: left out of the key,
+# so that two ways to write down the same experiment are one.
+_INERT: dict[str, Callable[[Experiment], bool]] = {
+    "model.velocity_padding": lambda e: "velocity" not in e.fusion.streams,
+    "model.new_joints": lambda e: not e.transform.joints,
+    "model.coordinate_systems": lambda e: (
+        not (e.transform.coordinates or e.transform.build)
+    ),
+    "training.learn_transforms": lambda e: e.model.transform == "none",
+    "training.transform_seed": lambda e: e.model.transform == "none",
+    "model.reduction": lambda e: e.model.frequency_attention == "none",
+    "model.axes": lambda e: not e.has_nonlocal,
+    "model.embed_ratio": lambda e: not e.has_nonlocal,
+    "model.dropout_at": lambda e: e.model.dropout == 0,
+    "loss.divergence": lambda e: e.loss.mutual_weight == 0,
+}
+
+# Names of the first edition, and what each is called now.
+RENAMED = {
+    "preprocessing.ratio": "preprocessing.crop_ratio",
+    "preprocessing.floor": "preprocessing.min_crop_frames",
+    "preprocessing.central": "preprocessing.test_crop_ratio",
+    "preprocessing.pitch": "preprocessing.max_pitch",
+    "preprocessing.yaw": "preprocessing.max_yaw",
+    "model.widths": "model.channels",
+    "loss.mutual": "loss.mutual_weight",
+    "training.batch": "training.batch_size",
+    "training.decay": "training.lr_decay",
 }
 
 
@@ -52,7 +77,7 @@ class Experiment(Section):
     dataset: str
     protocol: str
     fold: int = Field(default=0, ge=0)
-    profile: Profile = "paper"
+    profile: Annotated[str, PROFILES] = "full"
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
@@ -60,9 +85,9 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Experiment:
-        if self.loss.mutual > 0 and self.model.fusion != "multi_task":
+        if self.loss.mutual_weight > 0 and self.model.fusion != "multi_task":
             raise ValueError(
-                "loss.mutual needs three branches: set it to 0, or "
+                "loss.mutual_weight needs three branches: set it to 0, or "
                 "model.fusion to multi_task"
             )
         known = PROTOCOLS.get(self.dataset, (self.protocol,))
@@ -73,47 +98,58 @@ class Experiment(Section):
             )
         return self
 
-    def canonical(self) -> dict[str, Any]:
-        """Everything that changes the result, and nothing that does not.
+    @property
+    def transform(self) -> Transform:
+        """What its transform network consists of."""
+        return TRANSFORMS.find(self.model.transform)
 
-        Settings that another setting switches off are left out, so that two ways to
-        write down the same experiment are one.
+    @property
+    def fusion(self) -> Fusion:
+        """How its streams are combined."""
+        return FUSIONS.find(self.model.fusion)
+
+    @property
+    def has_nonlocal(self) -> bool:
+        """Whether any block has a non-local partner."""
+        return self.model.slnl_blocks > 0 and bool(self.model.axes)
+
+    def canonical(self) -> dict[str, Any]:
+        """Return everything that changes the result, and nothing that does not.
+
+        Settings at their default are left out, so that a setting that is added later
+        changes no key; so are settings that another one switches off.
         """
-        full = self.model_dump(mode="json", exclude={"profile"})
-        model, loss = full["model"], full["loss"]
-        for name, value in _LATER.items():
-            section, _, setting = name.partition(".")
-            if full[section][setting] == value:
-                del full[section][setting]
-        if model["fusion"] == "position":
-            model.pop("velocity_padding", None)
-        if model["transform"] not in ("skeleton", "both"):
-            del model["new_joints"]
-        if model["transform"] in ("none", "skeleton"):
-            del model["coordinate_systems"]
-        if model["transform"] == "none":
-            for inert in ("learn_transforms", "transform_seed"):
-                full["training"].pop(inert, None)
-        if model["frequency_attention"] == "none":
-            del model["reduction"]
-        if model["slnl_blocks"] == 0 or not model["axes"]:
-            for inert in ("slnl_blocks", "axes", "embed_ratio"):
-                del model[inert]
-        else:
-            model["axes"] = sorted(set(model["axes"]))
-        if model["dropout"] == 0:
-            del model["dropout_at"]
-        if isinstance(model["kernels"], int):
-            model["kernels"] = [model["kernels"]] * len(model["widths"])
-        if loss["mutual"] == 0:
-            del loss["divergence"]
-        return full
+        found = self.model_dump(mode="json", exclude={"profile"})
+        sizes, axes = self.model.kernel_sizes, self.model.axes
+        found["model"]["kernels"] = sizes[0] if len({*sizes}) == 1 else list(sizes)
+        found["model"]["axes"] = sorted({*axes}, key=list(AXES).index)
+        if not self.has_nonlocal:  # SLnL blocks without partners are local blocks
+            found["model"]["slnl_blocks"] = 0
+        usual = type(self).usual()
+        for section, settings in found.items():
+            if not isinstance(settings, dict):
+                continue
+            for name in list(settings):
+                inert = _INERT.get(f"{section}.{name}")
+                if settings[name] == usual[section][name] or (inert and inert(self)):
+                    del settings[name]
+        return found
+
+    @classmethod
+    def usual(cls) -> dict[str, Any]:
+        """Return the default of every setting, by section."""
+        return cls(dataset="", protocol="").model_dump(mode="json")
 
     @cached_property
     def key(self) -> str:
-        """A stable hash (16 hexadecimal digits) of :meth:`canonical`."""
+        """Return a stable hash (16 hexadecimal digits) of :meth:`canonical`."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def first_edition(self) -> Experiment:
+        """The same experiment with the first edition's draws."""
+        return self.replace(**{"training.draws": "sequential"})
 
     def replace(self, **changes: Any) -> Experiment:
         """A copy with other values, by dotted name: ``replace(**{"loss.gamma": 0})``.
@@ -128,18 +164,22 @@ class Experiment(Section):
             for parent in parents:
                 place = place.get(parent) if isinstance(place, dict) else None
             if not isinstance(place, dict) or last not in place:
-                raise InputError(f"{name}: unknown setting; {_settings_near(name)}")
+                raise InputError(_unknown(name))
             place[last] = value
         return parse(values)
 
 
-def _settings_near(name: str) -> str:
+def _unknown(name: str) -> str:
+    """Say what an unknown setting is called now, or which there are."""
+    if name in RENAMED:
+        return f"{name}: is now {RENAMED[name]}"
     section = name.split(".")[0]
     field = Experiment.model_fields.get(section)
     inner = getattr(field.annotation, "model_fields", None) if field else None
     if inner:
-        return f"{section} has {', '.join(inner)}"
-    return f"the sections are {', '.join(Experiment.model_fields)}"
+        return f"{name}: unknown setting; {section} has {', '.join(inner)}"
+    sections = ", ".join(Experiment.model_fields)
+    return f"{name}: unknown setting; the sections are {sections}"
 
 
 def parse(values: dict[str, Any]) -> Experiment:
@@ -151,44 +191,51 @@ def parse(values: dict[str, Any]) -> Experiment:
     try:
         return Experiment.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'experiment'}: "
-            f"{fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        )
-        raise InputError(faults) from None
+        raise InputError("; ".join(map(_fault, error.errors()))) from None
+
+
+def _fault(fault: Any) -> str:
+    """Say in a few words what pydantic found wrong with one setting."""
+    name = ".".join(map(str, fault["loc"])) or "experiment"
+    if fault["type"] == "extra_forbidden":
+        return _unknown(name)
+    return f"{name}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 # Section IV-A; margins and M_1 from the best rows of Tables VI and IX, and for data
 # sets that the tables do not cover those of N-UCLA.
 _PAPER: dict[str, dict[str, Any]] = {
-    "ntu": {"training.epochs": 100, "training.decay": 0.98},
+    "ntu": {"training.epochs": 100, "training.lr_decay": 0.98},
     "ntu cross_subject": {"loss.margin": 0.4, "model.slnl_blocks": 5},
     "kinetics": {
         "training.epochs": 300,
-        "training.batch": 128,
+        "training.batch_size": 128,
         "preprocessing.frames": 128,
-        "model.widths": (64, 64, 128, 128, 256, 256, 512, 512),
+        "model.channels": (64, 64, 128, 128, 256, 256, 512, 512),
         "model.kernels": (5, 5, 3, 3, 3, 3, 3, 3),
     },
-    "sysu": {"training.epochs": 40, "training.batch": 16, "training.decay": 0.92},
+    "sysu": {
+        "training.epochs": 40,
+        "training.batch_size": 16,
+        "training.lr_decay": 0.92,
+    },
 }
 
 # A network of the same kind for a processor: a quarter of the channels, half of the
 # frames; attention over time and joints is what costs there, so fewer new joints too.
 # No dropout: in layers this narrow, dropout before max-pooling shifts what batch
 # normalisation has learnt so far that inference fails. Chosen on subjects held out of
-# N-UCLA's training views; chapter 8 shows the runs.
+# N-UCLA's training views.
 _LAPTOP: dict[str, Any] = {
     "preprocessing.frames": 32,
-    "model.widths": (16, 16, 32, 32, 64, 64),
+    "model.channels": (16, 16, 32, 32, 64, 64),
     "model.new_joints": 24,
     "model.dropout": 0.0,
     "training.epochs": 40,
 }
 _QUICK: dict[str, Any] = {
     "preprocessing.frames": 24,
-    "model.widths": (8, 8, 16, 16, 32, 32),
+    "model.channels": (8, 8, 16, 16, 32, 32),
     "model.new_joints": 16,
     "model.dropout": 0.0,
     "model.coordinate_systems": 4,
@@ -196,14 +243,26 @@ _QUICK: dict[str, Any] = {
 }
 
 
+def check_profile(name: str) -> str:
+    """Return a profile's name if there is one.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    try:
+        return PROFILES.check(name)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
 def final_model(
-    dataset: str, profile: str = "paper", protocol: str | None = None
+    dataset: str, profile: str = "full", protocol: str | None = None
 ) -> Experiment:
     """The paper's final model, SLnL-rFA with mutual learning, on a data set.
 
     Args:
         dataset: a name that :func:`skellib.data.load` knows.
-        profile: ``"paper"``: the paper's settings; ``"laptop"``: a smaller network of
+        profile: ``"full"``: the paper's settings; ``"laptop"``: a smaller network of
             the same kind; ``"quick"``: a narrow one and few epochs. The last two decay
             the learning rate as far as the paper does, over fewer epochs.
         protocol: the first of the data set's protocols where it is not given. That of
@@ -217,8 +276,7 @@ def final_model(
         raise InputError(
             f"data set {dataset!r} is none of {known}; of one's own give the protocol"
         )
-    if profile not in PROFILES:
-        raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
+    check_profile(profile)
     protocol = protocol or PROTOCOLS[dataset][0]
     experiment = parse(
         {"dataset": dataset, "protocol": protocol, "profile": profile}
@@ -227,10 +285,10 @@ def final_model(
     if smaller is None:
         return experiment
     epochs = experiment.training.epochs
-    decay = experiment.training.decay ** (epochs / smaller["training.epochs"])
-    widths = smaller["model.widths"]
+    decay = experiment.training.lr_decay ** (epochs / smaller["training.epochs"])
+    channels = smaller["model.channels"]
     return experiment.replace(
         **smaller,
-        **{"training.decay": round(decay, 6), "model.kernels": 3},
-        **{"model.slnl_blocks": min(experiment.model.slnl_blocks, len(widths))},
+        **{"training.lr_decay": round(decay, 6), "model.kernels": 3},
+        **{"model.slnl_blocks": min(experiment.model.slnl_blocks, len(channels))},
     )

@@ -16,7 +16,6 @@ from skellib.batches import DeviceClips
 from skellib.data import PackedDataset
 from skellib.errors import InputError
 from skellib.evaluation import assess, predict
-from skellib.layouts import Layout
 from skellib.records import Metrics
 from skellib.weights import load_trained
 
@@ -26,7 +25,6 @@ class Predictor:
 
     Args:
         weights: a ``.safetensors`` file that training wrote.
-        layout: of the clips, for weights that do not hold theirs.
         device: where the network computes.
 
     Attributes:
@@ -36,27 +34,17 @@ class Predictor:
         channels, bodies: ``C`` and ``M`` of its clips.
 
     Raises:
-        InputError: weights that cannot be read, or without a layout.
+        InputError: weights that cannot be read.
     """
 
     def __init__(
-        self,
-        weights: Path | str,
-        *,
-        layout: Layout | None = None,
-        device: torch.device | str = "cpu",
+        self, weights: Path | str, *, device: torch.device | str = "cpu"
     ) -> None:
         trained = load_trained(weights)
-        own = trained.layout or layout
-        if own is None:
-            raise InputError(
-                f"{weights}: field 'layout': missing: an early skellib wrote the file; "
-                "name the data set that it was trained on, or train again"
-            )
         self.weights, self.device = Path(weights), torch.device(device)
         self.model = trained.model.to(self.device)
         self.experiment, self.classes = trained.experiment, trained.classes
-        self.layout: Layout = own
+        self.layout = trained.layout
         self.channels, self.bodies = trained.channels, trained.bodies
 
     def probabilities(self, clip: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-DIVERGENCES = ("jeffreys", "jensen_shannon")
+from skellib.variants import DIVERGENCES, LOSSES
 
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:
@@ -90,7 +90,13 @@ def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
-def _jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
+def jeffreys(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """Compute half the sum of a row's two Kullback-Leibler divergences (Eq. 20)."""
+    return 0.5 * (_kl(log_p, log_q) + _kl(log_q, log_p))
+
+
+def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """Compute the Jensen-Shannon divergence of each row, from log-probabilities."""
     log_mean = torch.logaddexp(log_p, log_q) - math.log(2)
     return 0.5 * (_kl(log_p, log_mean) + _kl(log_q, log_mean))
 
@@ -110,15 +116,11 @@ def mimicry(logits: Sequence[Tensor], divergence: str = "jeffreys") -> Tensor:
     Raises:
         ValueError: for an unknown divergence.
     """
-    if divergence not in DIVERGENCES:
-        raise ValueError(f"divergence {divergence!r} is none of {DIVERGENCES}")
+    between = DIVERGENCES.find(divergence)
     logs = [functional.log_softmax(branch, dim=-1) for branch in logits]
     total = logs[0].new_zeros(logs[0].shape[:-1])
     for log_p, log_q in combinations(logs, 2):
-        if divergence == "jeffreys":
-            total = total + 0.5 * (_kl(log_p, log_q) + _kl(log_q, log_p))
-        else:
-            total = total + _jensen_shannon(log_p, log_q)
+        total = total + between(log_p, log_q)
     return total.mean()
 
 
@@ -126,9 +128,10 @@ def objective(
     logits: dict[str, Tensor],
     target: Tensor,
     *,
+    kind: str = "soft_margin_focal",
     gamma: float = 2.0,
     margin: float = 0.6,
-    mutual: float = 0.1,
+    mutual_weight: float = 0.1,
     divergence: str = "jeffreys",
 ) -> Tensor:
     """The total loss (Eq. 18, 19, 22): the sum of the branches, plus the mimicry.
@@ -136,13 +139,15 @@ def objective(
     Args:
         logits: (B, classes) for each branch; one branch or three.
         target: (B,).
-        gamma, margin: of each branch's soft-margin focal loss.
-        mutual: the paper's lambda of Eq. 22.
+        kind: of each branch's loss, by :data:`skellib.variants.LOSSES`.
+        gamma, margin: of that loss.
+        mutual_weight: the paper's lambda of Eq. 22.
         divergence: see :func:`mimicry`.
     """
     branches = list(logits.values())
-    supervised = [soft_margin_focal(z, target, gamma, margin) for z in branches]
+    loss = LOSSES.find(kind)
+    supervised = [loss(z, target, gamma=gamma, margin=margin) for z in branches]
     total = torch.stack(supervised).sum()
-    if mutual > 0:
-        total = total + mutual * mimicry(branches, divergence)
+    if mutual_weight > 0:
+        total = total + mutual_weight * mimicry(branches, divergence)
     return total

@@ -15,11 +15,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from skellib.errors import check_choice
 from skellib.layouts import Layout
-
-ORIGINS = ("first", "every")
-PADDINGS = ("end", "start", "repeat")
+from skellib.variants import ORIGINS, PADDINGS
 
 
 def tracked(joints: Tensor) -> Tensor:
@@ -92,7 +89,7 @@ def center(
     Raises:
         ValueError: for another ``origin``.
     """
-    check_choice("origin", origin, ORIGINS)
+    ORIGINS.check(origin)
     owner, frames = frames_of(starts, lengths)  # clips may be a subset, in any order
     if origin == "first":
         shift = origins(joints, starts, lengths, layout)[owner]
@@ -127,19 +124,19 @@ def random_crop(
     lengths: Tensor,
     generator: torch.Generator,
     ratio: tuple[float, float] = (0.5, 1.0),
-    floor: int = 1,
+    min_frames: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Draw a contiguous part of each clip (Section IV-A).
 
     The part's share of the clip is uniform in ``ratio``, its position uniform among
     those possible. Returned are the offset from the clip's start and the length, both
-    (n,) int64; the length is at least 1 and, where the clip has as many, ``floor``.
+    (n,) int64; the length is at least 1 and, where a clip has as many, ``min_frames``.
 
     Args:
         lengths: (n,) frames of each clip, on the generator's device.
         generator: the source of randomness; two draws per clip, whatever the values.
         ratio: bounds of the share.
-        floor: a least number of frames (1: the text; the first author's feeder of
+        min_frames: a least number of frames (1: the text; the first author's feeder of
             another paper used 64).
     """
     draws = torch.rand(
@@ -148,7 +145,7 @@ def random_crop(
     low, high = ratio
     share = low + (high - low) * draws[0]
     kept = (share * lengths).round().long()
-    kept = torch.minimum(kept.clamp_min(max(1, floor)), lengths)
+    kept = torch.minimum(kept.clamp_min(max(1, min_frames)), lengths)
     offset = (draws[1] * (lengths - kept + 1)).long()
     return torch.minimum(offset, lengths - kept), kept
 
@@ -281,7 +278,7 @@ def velocity(x: Tensor, padding: str = "end") -> Tensor:
     Raises:
         ValueError: for another ``padding``.
     """
-    check_choice("padding", padding, PADDINGS)
+    PADDINGS.check(padding)
     v = torch.zeros_like(x)
     steps = x[:, :, 1:] - x[:, :, :-1]
     if padding == "start":

@@ -1,22 +1,92 @@
-"""The forward and backward pass of one batch: launched part by part, or as one graph.
+"""How a run is carried out: device and precision, and the pass over one batch.
 
 A small batch on a large GPU waits for its launches. Captured once as a CUDA graph, the
-whole pass is one launch; the numbers are the same.
+whole forward and backward pass is one launch; the numbers are the same.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
+from skellib.errors import InputError
 from skellib.losses import objective
+from skellib.settings import LossConfig
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is carried out; none of it is part of the experiment.
+
+    Attributes:
+        accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` ... (Fabric's names).
+        devices, nodes: processes that share one run (Fabric's DDP).
+        precision: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"`` (Fabric's names).
+        compile: ``torch.compile`` the network.
+        graphs: launch each step's forward and backward pass as one captured CUDA
+            graph, which pays where small batches wait for launches; without effect on
+            a processor, and where several devices share a run.
+        channels_last: keep images as (B, T, N, C) in memory: what convolutions in half
+            precision, those of a processor and the attention products read fastest.
+            By default there, and not in single precision on a GPU.
+        checkpoint_every: epochs between checkpoints.
+        evaluate_every: epochs between looks at the test clips, for the history only.
+        threads: processor threads; 0 leaves PyTorch's choice.
+        concurrent_runs: how many runs share the device, this one included; noted in
+            the record beside its wall time.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "32-true"
+    compile: bool = False
+    graphs: bool = False
+    channels_last: bool | None = None
+    checkpoint_every: int = 1
+    evaluate_every: int = 5
+    threads: int = 0
+    concurrent_runs: int = 1
+
+    def fabric(self) -> Fabric:
+        """Launch Lightning Fabric.
+
+        Raises:
+            InputError: if the machine has no such accelerator or precision.
+        """
+        try:
+            fabric = Fabric(
+                accelerator=self.accelerator,
+                devices=self.devices,
+                num_nodes=self.nodes,
+                precision=self.precision,  # type: ignore[arg-type]
+            )
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"execution: {str(error).splitlines()[0]}") from None
+        fabric.launch()
+        return fabric
+
+    def memory_format(self, device: torch.device) -> torch.memory_format:
+        """Return how images lie in memory on a device."""
+        last = self.channels_last
+        if last is None:
+            last = device.type == "cpu" or self.precision != "32-true"
+        return torch.channels_last if last else torch.contiguous_format
+
+    def step(self, fabric: Fabric, model: nn.Module, loss: LossConfig) -> Step:
+        """Return the forward and backward pass, captured where that was asked for."""
+        captured = (
+            self.graphs and fabric.device.type == "cuda" and fabric.world_size == 1
+        )
+        return (CapturedStep if captured else Step)(fabric, model, loss.model_dump())
 
 
 class Step:
-    """Forward and backward, as they are written.
+    """The forward and backward pass, run eagerly.
 
     Args:
         fabric: places and casts; :meth:`Fabric.backward` sums over devices.
@@ -30,14 +100,14 @@ class Step:
         self.fabric, self.model, self.loss_settings = fabric, model, loss_settings
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Leave the gradients of a batch in the parameters, which have none before.
+        """Compute a batch's loss, and its gradients in parameters that have none yet.
 
         Args:
             x: (B, d, T, N, M).
             y: (B,) labels.
 
         Returns:
-            The loss, and the logits (B, classes) that decide; without history.
+            The loss, and the fused logits (B, classes); both detached.
         """
         logits = self.model(x)
         loss = objective(logits, y, **self.loss_settings)
@@ -46,11 +116,11 @@ class Step:
 
 
 class CapturedStep(Step):
-    """The same as one CUDA graph, for batches of the size of the first one.
+    """The same pass as one CUDA graph, for batches of the size of the first one.
 
-    The first batches go as they are written, since libraries set themselves up in
-    them; then the pass is captured, and from there on replayed on the values of each
-    batch. A batch of another size (the last of an epoch) goes as it is written.
+    The first three batches run eagerly, to warm up cuBLAS and cuDNN; then the pass is
+    captured, and replayed for every later batch. A batch of another size (the last of
+    an epoch) runs eagerly.
     """
 
     WARM_UP = 3
@@ -70,7 +140,7 @@ class CapturedStep(Step):
             return super().__call__(x, y)
         if self.seen < self.WARM_UP:
             self.seen += 1
-            return self._aside(x, y)
+            return self._warm_up(x, y)
         if self.graph is None:
             self._capture(x, y)
         assert self.graph is not None
@@ -81,8 +151,8 @@ class CapturedStep(Step):
             parameter.grad = gradient
         return self.result
 
-    def _aside(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Step on a stream of its own, as capture wants of the batches before it."""
+    def _warm_up(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Run on a side stream, as CUDA graph capture requires."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -91,7 +161,7 @@ class CapturedStep(Step):
         return result
 
     def _capture(self, x: Tensor, y: Tensor) -> None:
-        """Record the pass; nothing is computed, and no gradient may be there yet."""
+        """Record the pass without computing it; parameters have no gradient yet."""
         self.x, self.y = x.clone(), y.clone()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):

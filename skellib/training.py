@@ -1,9 +1,9 @@
 """Train one experiment with one seed: a visible loop on Lightning Fabric.
 
 Fabric places the model and the batches, casts to half precision where asked and
-averages gradients over several devices; the loop itself is here. A run that is killed
-goes on from its last checkpoint and, on a processor, ends with the same numbers as one
-that was not.
+averages gradients over several devices; the loop itself is :func:`fit`. A run that is
+killed resumes from its last checkpoint and, on a processor, ends with the same numbers
+as one that was not.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -23,81 +24,200 @@ from torch import Tensor
 from tqdm import tqdm
 
 from skellib.batches import DeviceClips
-from skellib.checkpoint import Checkpoint
-from skellib.data import PackedDataset
+from skellib.checkpoint import Checkpoint, Progress
+from skellib.data import PackedDataset, without_leakage
 from skellib.errors import InputError
 from skellib.evaluation import assess, predict
 from skellib.experiment import Experiment
+from skellib.models import SLnLRFA
 from skellib.provenance import stamp
-from skellib.records import Epoch, RecordStore, RunRecord
-from skellib.steps import CapturedStep, Step
+from skellib.records import Epoch, RecordStore, RunRecord, TestAnswers
+from skellib.steps import Execution
 from skellib.weights import build_model, save_weights, weights_path
 
+__all__ = ["Execution", "TrainingError", "fit", "train"]
 
-class TrainingError(RuntimeError):
+Report = Callable[[Epoch, float], None]
+
+
+class TrainingError(InputError):
     """Training cannot go on: the loss is not finite."""
 
 
-@dataclass(frozen=True)
-class Execution:
-    """How a run is carried out; none of it is part of the experiment.
+def fit(
+    network: SLnLRFA,
+    clips: DeviceClips,
+    test_clips: DeviceClips,
+    experiment: Experiment,
+    seed: int,
+    *,
+    fabric: Fabric,
+    execution: Execution,
+    checkpoint: Checkpoint,
+    report: Report = lambda epoch, seconds: None,
+) -> tuple[Tensor, Progress]:
+    """Train a network from its checkpoint to the last epoch (Section IV-A).
 
-    Attributes:
-        accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` ... (Fabric's names).
-        devices, nodes: processes that share one run (Fabric's DDP).
-        precision: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"`` (Fabric's names).
-        compile: ``torch.compile`` the network.
-        graphs: launch each step's forward and backward pass as one captured CUDA
-            graph, which pays where small batches wait for launches; without effect on
-            a processor, and where several devices share a run.
-        channels_last: keep images as (B, T, N, C) in memory: what convolutions in half
-            precision, those of a processor and the attention products read fastest.
-            By default there, and not in single precision on a GPU.
-        checkpoint_every: epochs between checkpoints.
-        evaluate_every: epochs between looks at the test clips, for the history only.
-        threads: processor threads; 0 leaves PyTorch's choice.
+    Args:
+        network: trained in place.
+        clips: for training, on Fabric's device.
+        test_clips: looked at every ``execution.evaluate_every`` epochs for the
+            history, and after the last one; they select nothing.
+        experiment: its sections ``loss`` and ``training`` are used.
+        seed: of order, crops and rotations.
+        fabric: launched.
+        execution: precision, capture and the like.
+        checkpoint: where the state is kept.
+        report: called after each epoch with the seconds so far.
+
+    Returns:
+        The fused logits (n, classes) of the test clips, and the progress.
+
+    Raises:
+        TrainingError: the loss is not finite.
     """
+    began, settings = time.perf_counter(), experiment.training
+    adam = torch.optim.Adam(
+        network.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=fabric.device.type in ("cpu", "cuda"),
+    )
+    model, optimizer = fabric.setup(network, adam)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(adam, settings.lr_decay)
+    step = execution.step(fabric, model, experiment.loss)
+    parts = {"model": network, "optimizer": adam, "schedule": schedule}
+    progress = checkpoint.load(parts)
+    _separate_ranks(fabric, seed, progress.epoch)
+    began -= progress.seconds
+    logits = None
 
-    accelerator: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    precision: str = "32-true"
-    compile: bool = False
-    graphs: bool = False
-    channels_last: bool | None = None
-    checkpoint_every: int = 1
-    evaluate_every: int = 5
-    threads: int = 0
+    for epoch in range(progress.epoch, settings.epochs):
+        model.train()
+        rate, sums = adam.param_groups[0]["lr"], _Sums(fabric)
+        for x, y in clips.training(
+            settings.batch_size,
+            seed=seed,
+            epoch=epoch,
+            rank=fabric.global_rank,
+            world=fabric.world_size,
+        ):
+            optimizer.zero_grad(set_to_none=True)
+            loss, fused = step(x, y)
+            optimizer.step()
+            sums.add(loss, fused, y)
+        schedule.step()
+        done = Epoch(epoch=epoch + 1, learning_rate=rate, **sums.means())
+        _check_finite(done.loss, experiment, seed, epoch)
+        last = epoch + 1 == settings.epochs
+        if last or (epoch + 1) % execution.evaluate_every == 0:
+            logits = predict(model, test_clips)["fused"]
+            right = logits.argmax(1) == test_clips.label
+            done = done.model_copy(update={"test_top1": right.double().mean().item()})
+        progress.epoch, progress.seconds = epoch + 1, time.perf_counter() - began
+        progress.history.append(done.model_dump())
+        due = last or (epoch + 1) % execution.checkpoint_every == 0
+        if due and fabric.is_global_zero:
+            checkpoint.save(parts, progress)
+        report(done, progress.seconds)
 
-    def fabric(self) -> Fabric:
-        """A launched Fabric.
+    if logits is None:  # killed after its last epoch, and resumed
+        logits = predict(model, test_clips)["fused"]
+    return logits, progress
 
-        Raises:
-            InputError: if the machine has no such accelerator or precision.
-        """
-        try:
-            fabric = Fabric(
-                accelerator=self.accelerator,
-                devices=self.devices,
-                num_nodes=self.nodes,
-                precision=self.precision,  # type: ignore[arg-type]
-            )
-        except (ValueError, RuntimeError) as error:
-            raise InputError(f"execution: {str(error).splitlines()[0]}") from None
-        fabric.launch()
-        return fabric
 
-    def memory_format(self, device: torch.device) -> torch.memory_format:
-        """How images lie in memory on a device."""
-        last = self.channels_last
-        if last is None:
-            last = device.type == "cpu" or self.precision != "32-true"
-        return torch.channels_last if last else torch.contiguous_format
+def train(
+    experiment: Experiment,
+    seed: int,
+    train_set: PackedDataset,
+    test_set: PackedDataset,
+    *,
+    store: RecordStore | None = None,
+    checkpoints: Path | str | None = None,
+    execution: Execution | None = None,
+    progress: bool = True,
+    anew: bool = False,
+) -> RunRecord:
+    """Train an experiment with a seed, or return its record if there is one.
+
+    The metrics are those of the last epoch; the test clips select nothing.
+
+    Args:
+        experiment: what to train.
+        seed: of initialisation, order, crops and dropout.
+        train_set, test_set: from :func:`skellib.data.load`.
+        store: where the record goes; the project's unless given.
+        checkpoints: folder for the checkpoint (removed at the end) and the final
+            weights; ``data/checkpoints`` of the project unless given.
+        execution: device, precision and the like.
+        progress: print progress.
+        anew: train even if there is a record or a checkpoint; both are replaced.
+
+    Raises:
+        InputError: for a damaged record or checkpoint, one of other data, or a folder
+            that cannot be written.
+        TrainingError: if the loss stops being finite.
+
+    Example:
+        >>> import skellib as sk
+        >>> record = sk.train(sk.final_model("synthetic", "quick"), 0, *sk.load(
+        ...     "synthetic"))  # doctest: +SKIP
+        >>> record.test.top1  # doctest: +SKIP
+        0.97
+    """
+    store, execution = store or RecordStore(), execution or Execution()
+    if not anew:
+        done = store.get(experiment, seed)
+        if done is not None:
+            done.check_data(train_set.fingerprint, store.path(experiment, seed))
+            return done
+    weights = weights_path(experiment, seed, checkpoints)
+    store.check_writable(experiment, seed)
+    checkpoint = Checkpoint(
+        weights.with_suffix(".ckpt"), experiment.key, train_set.fingerprint
+    )
+    if anew:
+        checkpoint.delete()
+    with _isolated_rng(seed, execution.threads):
+        origin, fabric = stamp(), execution.fabric()
+        network = _network(experiment, seed, train_set, fabric, execution)
+        clips, test_clips = (
+            DeviceClips(each, fabric.device, experiment.preprocessing)
+            for each in (train_set, test_set)
+        )
+        logits, state = fit(
+            network,
+            clips,
+            test_clips,
+            experiment,
+            seed,
+            fabric=fabric,
+            execution=execution,
+            checkpoint=checkpoint,
+            report=_reporter(experiment, progress and fabric.is_global_zero),
+        )
+        record = RunRecord(
+            seed=seed,
+            **_judged(experiment, logits, train_set, test_set),
+            history=[Epoch(**each) for each in state.history],
+            seconds=round(state.seconds, 3),
+            peak_memory=_peak_memory(fabric.device),
+            parameters=sum(p.numel() for p in network.parameters()),
+            execution=_carried_out(execution, fabric.device),
+            data=_data(train_set, test_set),
+            stamp=origin,
+        )
+    if fabric.is_global_zero:
+        save_weights(network, weights, experiment, seed, train_set)
+        store.put(record)
+        checkpoint.delete()
+    fabric.barrier()
+    return record
 
 
 @contextmanager
-def _own_randomness(seed: int, threads: int) -> Iterator[None]:
-    """Seed and set up PyTorch for a run; leave it to the caller as it was."""
+def _isolated_rng(seed: int, threads: int) -> Iterator[None]:
+    """Seed and set up PyTorch for a run; restore the caller's state after."""
     before = torch.get_num_threads(), torch.backends.cudnn.benchmark
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
@@ -113,237 +233,130 @@ def _own_randomness(seed: int, threads: int) -> Iterator[None]:
             torch.backends.cudnn.benchmark = before[1]
 
 
-def _train_epoch(
-    fabric: Fabric,
-    step: Step,
-    optimizer: torch.optim.Optimizer,
-    batches: Iterator[tuple[Tensor, Tensor]],
-) -> tuple[float, float]:
-    """One pass over the training clips; the mean loss and accuracy while it went on."""
-    step.model.train()
-    totals = torch.zeros(3, dtype=torch.float64, device=fabric.device)
-    for x, y in batches:
-        optimizer.zero_grad(set_to_none=True)
-        loss, logits = step(x, y)
-        optimizer.step()
-        # Kept on the device: reading a number here would make every step wait.
-        right = (logits.argmax(1) == y).sum()
-        totals += torch.stack([loss * len(y), right, torch.full_like(right, len(y))])
-    summed = fabric.all_reduce(totals, reduce_op="sum")
-    assert isinstance(summed, Tensor)
-    loss_sum, right, clips = summed.tolist()
-    return loss_sum / clips, right / clips
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: of the GPU's allocator, else the most this process ever held."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes if sys.platform == "darwin" else kilobytes * 1024
-
-
-def _report(line: str, bar: tqdm | None, due: bool) -> None:
-    """Progress: on the bar of a terminal, else a line every few epochs."""
-    if bar is not None:
-        bar.set_postfix_str(line.partition("  ")[2])
-        bar.update()
-    elif due:
-        print(line, flush=True)
-
-
-def train(
+def _network(
     experiment: Experiment,
     seed: int,
     train_set: PackedDataset,
+    fabric: Fabric,
+    execution: Execution,
+) -> SLnLRFA:
+    """Build the network as the device likes it."""
+    if fabric.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(fabric.device)
+    network = build_model(experiment, train_set, seed)
+    memory_format = execution.memory_format(fabric.device)
+    network.to(memory_format=memory_format)  # type: ignore[call-overload]
+    if execution.compile:
+        # The last batch is smaller: two static shapes, not one dynamic one.
+        network.compile(dynamic=False)
+    return network
+
+
+def _judged(
+    experiment: Experiment,
+    logits: Tensor,
+    train_set: PackedDataset,
     test_set: PackedDataset,
-    *,
-    store: RecordStore | None = None,
-    checkpoints: Path | str | None = None,
-    execution: Execution | None = None,
-    progress: bool = True,
-) -> RunRecord:
-    """Train an experiment with a seed, or return its record if there is one.
+) -> dict[str, Any]:
+    """Return the parts of a record that the test clips' logits decide."""
+    test, clean = assess(experiment, logits, train_set, test_set)
+    leaked = ~without_leakage(train_set, test_set)
+    answers = TestAnswers.of(logits.cpu().numpy(), test_set.label, leaked)
+    return {
+        "key": experiment.key,
+        "experiment": experiment,
+        "test": test,
+        "clean": clean,
+        "answers": answers,
+    }
 
-    The metrics are those of the last epoch; the test clips select nothing.
 
-    Args:
-        experiment: what to train.
-        seed: of initialisation, order, crops and dropout.
-        train_set, test_set: from :func:`skellib.data.load`.
-        store: where the record goes; the project's unless given.
-        checkpoints: folder for the checkpoint (removed at the end) and the final
-            weights; ``data/checkpoints`` of the project unless given.
-        execution: device, precision and the like.
-        progress: print progress.
+def _separate_ranks(fabric: Fabric, seed: int, epoch: int) -> None:
+    """Keep processes that share a run from dropping the same elements."""
+    if fabric.global_rank > 0:
+        torch.manual_seed(seed + 7919 * fabric.global_rank + epoch)
 
-    Raises:
-        InputError: for a damaged record or checkpoint.
-        TrainingError: if the loss stops being finite.
+
+class _Sums:
+    """Loss and accuracy over an epoch, kept on the device until its end.
+
+    Reading a number earlier would make every step wait for the device.
     """
-    store = store or RecordStore()
-    done = store.get(experiment, seed)
-    if done is not None:
-        return done
-    execution = execution or Execution()
-    with _own_randomness(seed, execution.threads):
-        run = _Run(experiment, seed, train_set, test_set, execution, checkpoints)
-        run.loop(progress)
-        record = run.record()
-    if run.fabric.is_global_zero:
-        save_weights(run.module, run.weights, experiment, seed, train_set)
-        store.put(record)
-        run.checkpoint.path.unlink(missing_ok=True)
-    run.fabric.barrier()
-    return record
 
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        self.totals = torch.zeros(3, dtype=torch.float64, device=fabric.device)
 
-class _Run:
-    """The parts of one run, from set-up to its record."""
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        seed: int,
-        train_set: PackedDataset,
-        test_set: PackedDataset,
-        execution: Execution,
-        checkpoints: Path | str | None,
-    ) -> None:
-        self.began = time.perf_counter()
-        self.experiment, self.seed, self.execution = experiment, seed, execution
-        self.train_set, self.test_set = train_set, test_set
-        self.stamp = stamp()
-        self.fabric = execution.fabric()
-        device = self.fabric.device
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-        settings = experiment.training
-        self.module = build_model(experiment, train_set)
-        self.module.to(memory_format=execution.memory_format(device))  # type: ignore[call-overload]
-        optimizer = torch.optim.Adam(
-            self.module.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
+    def add(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
+        """Add a batch: its mean loss, logits (B, classes) and labels (B,)."""
+        right = (logits.argmax(1) == y).sum()
+        self.totals += torch.stack(
+            [loss * len(y), right, torch.full_like(right, len(y))]
         )
-        if execution.compile:
-            # The last batch is smaller: two static shapes, not one dynamic one.
-            self.module.compile(dynamic=False)
-        self.model, self.optimizer = self.fabric.setup(self.module, optimizer)
-        captured = device.type == "cuda" and self.fabric.world_size == 1
-        kind = CapturedStep if execution.graphs and captured else Step
-        self.step = kind(self.fabric, self.model, experiment.loss.model_dump())
-        self.schedule = torch.optim.lr_scheduler.ExponentialLR(
-            optimizer, settings.decay
+
+    def means(self) -> dict[str, float]:
+        """Return the mean loss and accuracy a clip, over all processes."""
+        summed = self.fabric.all_reduce(self.totals, reduce_op="sum")
+        assert isinstance(summed, Tensor)
+        loss, right, clips = summed.tolist()
+        return {"loss": loss / clips, "top1": right / clips}
+
+
+def _check_finite(loss: float, experiment: Experiment, seed: int, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"{experiment.key} seed {seed}: the loss of epoch {epoch + 1} is {loss}; "
+            "try --precision 32-true, or a smaller training.learning_rate"
         )
-        self.train_clips = DeviceClips(train_set, device, experiment.preprocessing)
-        self.test_clips = DeviceClips(test_set, device, experiment.preprocessing)
-        self.weights = weights_path(experiment, seed, checkpoints)
-        unfinished = self.weights.with_suffix(".ckpt")
-        self.checkpoint = Checkpoint(unfinished, experiment.key)
-        self.parts = {
-            "model": self.module,
-            "optimizer": optimizer,
-            "schedule": self.schedule,
-        }
-        self.state = self.checkpoint.load(self.parts)
-        if self.fabric.global_rank > 0:  # processes must not drop the same elements
-            torch.manual_seed(seed + 7919 * self.fabric.global_rank + self.state.epoch)
-        self.crop = experiment.preprocessing
-        self.before = self.state.seconds
-        self.answers: Tensor | None = None  # logits of the test clips, when last asked
 
-    def seconds(self) -> float:
-        return self.before + time.perf_counter() - self.began
 
-    def loop(self, progress: bool) -> None:
-        """All epochs that are still to come."""
-        epochs = self.experiment.training.epochs
-        shown = progress and self.fabric.is_global_zero
-        bar = None
-        if shown and sys.stderr.isatty():
-            bar = tqdm(total=epochs, initial=self.state.epoch, unit="epoch")
-        for epoch in range(self.state.epoch, epochs):
-            last = epoch + 1 == epochs
-            line = self.epoch(epoch, last)
-            if shown:
-                due = last or (epoch + 1) % max(1, epochs // 8) == 0
-                _report(line, bar, due)
-            if (epoch + 1) % self.execution.checkpoint_every == 0 or last:
-                self.state.seconds = self.seconds()
-                if self.fabric.is_global_zero:
-                    self.checkpoint.save(self.parts, self.state)
+def _reporter(experiment: Experiment, shown: bool) -> Report:
+    """Return what prints progress: a bar on a terminal, else a line now and then."""
+    if not shown:
+        return lambda epoch, seconds: None
+    epochs = experiment.training.epochs
+    bar = tqdm(total=epochs, unit="epoch") if sys.stderr.isatty() else None
+
+    def report(done: Epoch, seconds: float) -> None:
+        test = done.test_top1
+        tested = "" if test is None else f"  test {100 * test:5.1f} %"
+        line = (
+            f"epoch {done.epoch:3d}/{epochs}  loss {done.loss:7.4f}  "
+            f"train {100 * done.top1:5.1f} %{tested}  {seconds:6.0f} s"
+        )
         if bar is not None:
-            bar.close()
+            bar.set_postfix_str(line.split("  ", 1)[1])
+            bar.update(done.epoch - bar.n)
+            if done.epoch == epochs:
+                bar.close()
+        elif done.epoch == epochs or done.epoch % max(1, epochs // 8) == 0:
+            print(line, flush=True)
 
-    def epoch(self, epoch: int, last: bool) -> str:
-        """Train one epoch, note it in the history, and describe it in a line."""
-        rate = self.optimizer.param_groups[0]["lr"]
-        batches = self.train_clips.training(
-            self.experiment.training.batch,
-            self.crop,
-            seed=self.seed,
-            epoch=epoch,
-            rank=self.fabric.global_rank,
-            world=self.fabric.world_size,
-        )
-        loss, top1 = _train_epoch(self.fabric, self.step, self.optimizer, batches)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"{self.experiment.key} seed {self.seed}: the loss of epoch "
-                f"{epoch + 1} is {loss}"
-            )
-        self.schedule.step()
-        test_top1: float | None = None
-        if last or (epoch + 1) % self.execution.evaluate_every == 0:
-            self.answers = predict(self.model, self.test_clips, self.crop)["fused"]
-            right = self.answers.argmax(1) == self.test_clips.label
-            test_top1 = right.double().mean().item()
-        note = Epoch(
-            epoch=epoch + 1,
-            learning_rate=rate,
-            loss=loss,
-            top1=top1,
-            test_top1=test_top1,
-        )
-        self.state.history.append(note.model_dump())
-        self.state.epoch = epoch + 1
-        tested = "" if test_top1 is None else f"  test {100 * test_top1:5.1f} %"
-        total = self.experiment.training.epochs
-        return (
-            f"epoch {epoch + 1:3d}/{total}  loss {loss:7.4f}  "
-            f"train {100 * top1:5.1f} %{tested}  {self.seconds():6.0f} s"
-        )
+    return report
 
-    def record(self) -> RunRecord:
-        """Evaluate the network as it is after the last epoch."""
-        logits = self.answers
-        if logits is None:  # killed after its last epoch, and resumed
-            logits = predict(self.model, self.test_clips, self.crop)["fused"]
-        test, untainted = assess(self.experiment, logits, self.train_set, self.test_set)
-        device = self.fabric.device
-        return RunRecord(
-            key=self.experiment.key,
-            experiment=self.experiment,
-            seed=self.seed,
-            test=test,
-            clean=untainted,
-            history=[Epoch(**note) for note in self.state.history],
-            seconds=round(self.seconds(), 3),
-            peak_memory=_peak_memory(device),
-            parameters=sum(p.numel() for p in self.module.parameters()),
-            execution={
-                **asdict(self.execution),
-                "accelerator": device.type,
-                "threads": torch.get_num_threads(),
-            },
-            data={
-                "key": self.train_set.key,
-                "fingerprint": self.train_set.fingerprint,
-                "source": self.train_set.source,
-                "train_clips": len(self.train_set),
-                "test_clips": len(self.test_set),
-            },
-            stamp=self.stamp,
-        )
+
+def _peak_memory(device: torch.device) -> int:
+    """Return bytes: of the GPU, or of the process on a processor."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _carried_out(execution: Execution, device: torch.device) -> dict[str, Any]:
+    """Return how a run was carried out, with what was left to PyTorch filled in."""
+    return {
+        **asdict(execution),
+        "accelerator": device.type,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _data(train_set: PackedDataset, test_set: PackedDataset) -> dict[str, Any]:
+    return {
+        "key": train_set.key,
+        "fingerprint": train_set.fingerprint,
+        "source": train_set.source,
+        "train_clips": len(train_set),
+        "test_clips": len(test_set),
+    }

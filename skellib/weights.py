@@ -3,46 +3,52 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from skellib.data import PackedDataset
 from skellib.errors import InputError
 from skellib.experiment import Experiment, parse
+from skellib.initialisation import initialise_by_name, seeded
 from skellib.layouts import Layout
 from skellib.models import SLnLRFA
-from skellib.paths import data_folder
+from skellib.paths import atomic_write, data_folder, write_errors
 
 
-def build_model(experiment: Experiment, dataset: PackedDataset) -> SLnLRFA:
-    """The experiment's network for the shape of a data set, freshly initialised."""
-    return _draw(experiment, model_arguments(experiment, dataset))
+def build_model(experiment: Experiment, dataset: PackedDataset, seed: int) -> SLnLRFA:
+    """Build the experiment's network for the shape of a data set, initialised by seed.
+
+    With ``training.draws`` ``"keyed"`` each layer's first weights depend on the seed
+    and the layer's name alone. ``"sequential"`` draws them one after another, as the
+    first edition did. The global generator is left as it was.
+    """
+    return _initialised(experiment, input_shape(experiment, dataset), seed)
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw by this seed, and leave the generator to the caller as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
+def input_shape(experiment: Experiment, dataset: PackedDataset) -> dict[str, int]:
+    """Return the arguments of :class:`SLnLRFA` that the data decide."""
+    return {
+        "num_classes": dataset.num_classes,
+        "in_channels": dataset.channels,
+        "joints": dataset.layout.size,
+        "bodies": dataset.bodies,
+        "frames": experiment.preprocessing.frames,
+    }
 
 
-def _draw(experiment: Experiment, arguments: dict[str, Any]) -> SLnLRFA:
-    """A new network; its transforms by a seed of their own where that is asked for."""
-    model = SLnLRFA(**arguments)
+def _initialised(experiment: Experiment, shape: dict[str, int], seed: int) -> SLnLRFA:
+    """Build a network; its transforms by a seed of their own where there is one."""
     settings = experiment.training
+    model = _drawn(experiment, shape, seed)
     transforms = [f"streams.{stream}.transform" for stream in model.streams]
     if settings.transform_seed is not None:
-        with _seeded(settings.transform_seed):
-            other = SLnLRFA(**arguments)
+        other = _drawn(experiment, shape, settings.transform_seed)
         for name in transforms:
             drawn = other.get_submodule(name).state_dict()
             model.get_submodule(name).load_state_dict(drawn)
@@ -51,16 +57,12 @@ def _draw(experiment: Experiment, arguments: dict[str, Any]) -> SLnLRFA:
     return model
 
 
-def model_arguments(experiment: Experiment, dataset: PackedDataset) -> dict[str, Any]:
-    """The arguments of :class:`SLnLRFA` for an experiment on a data set."""
-    return {
-        "classes": dataset.num_classes,
-        "channels": dataset.channels,
-        "joints": dataset.layout.size,
-        "bodies": dataset.bodies,
-        "frames": experiment.preprocessing.frames,
-        **experiment.model.model_dump(),
-    }
+def _drawn(experiment: Experiment, shape: dict[str, int], seed: int) -> SLnLRFA:
+    with seeded(seed):
+        model = SLnLRFA(**shape, config=experiment.model)
+    if experiment.training.draws == "keyed":
+        initialise_by_name(model, seed, experiment.model.initialisation)
+    return model
 
 
 def weights_path(
@@ -86,8 +88,16 @@ def released_weights_path(experiment: Experiment, seed: int) -> Path:
 
 
 def find_weights(experiment: Experiment, seed: int) -> Path | None:
-    """The final weights of a run: this machine's, else those kept; None without."""
-    places = (weights_path(experiment, seed), released_weights_path(experiment, seed))
+    """Return the final weights of a run, or None without.
+
+    This machine's come first, then those released with the repository, then those
+    released with the first edition.
+    """
+    places = (
+        weights_path(experiment, seed),
+        released_weights_path(experiment, seed),
+        released_weights_path(experiment.first_edition, seed),
+    )
     return next((path for path in places if path.is_file()), None)
 
 
@@ -100,18 +110,16 @@ def save_weights(
 ) -> None:
     """Write a network as safetensors, with all that :func:`load_model` needs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    arguments = model_arguments(experiment, dataset)
     metadata = {
         "experiment": experiment.model_dump_json(),
-        "arguments": json.dumps(arguments),
+        "shape": json.dumps(input_shape(experiment, dataset)),
         "classes": json.dumps(dataset.classes),
         "layout": json.dumps(dataset.layout.to_dict()),
         "seed": str(seed),
     }
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    part = path.with_suffix(f".{os.getpid()}.part")
-    save_file(state, part, metadata=metadata)
-    os.replace(part, path)
+    with write_errors(path), atomic_write(path, sync=False) as file:
+        file.write(save(state, metadata=metadata))
 
 
 @dataclass(frozen=True)
@@ -122,14 +130,14 @@ class Trained:
         model: in evaluation mode.
         experiment: what it was trained for.
         classes: one name a class.
-        layout: the skeleton; none in files that an early skellib wrote.
+        layout: the skeleton.
         channels, bodies: ``C`` and ``M`` of its input.
     """
 
     model: SLnLRFA
     experiment: Experiment
     classes: tuple[str, ...]
-    layout: Layout | None
+    layout: Layout
     channels: int
     bodies: int
 
@@ -148,41 +156,37 @@ def load_trained(path: Path | str) -> Trained:
     Raises:
         InputError: if the file is missing, damaged or was not written by skellib.
     """
-    with _opened(path) as (file, metadata, experiment, arguments):
-        model = SLnLRFA(**arguments)
+    with _opened(path) as (file, metadata, experiment, shape):
+        model = SLnLRFA(**shape, config=experiment.model)
         state = {name: file.get_tensor(name) for name in sorted(file.keys())}
         model.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         )
-        layout = json.loads(metadata.get("layout", "null"))
         return Trained(
             model.eval(),
             experiment,
             tuple(json.loads(metadata["classes"])),
-            layout and Layout.from_dict(layout),
-            arguments["channels"],
-            arguments["bodies"],
+            Layout.from_dict(json.loads(metadata["layout"])),
+            shape["in_channels"],
+            shape["bodies"],
         )
 
 
 def initial_network(path: Path | str) -> SLnLRFA:
-    """The network of a file as it was before its first step, drawn anew by its seed.
+    """Return the network of a file as it was before its first step, by its seed.
 
     Raises:
         InputError: as :func:`load_trained`.
     """
-    with (
-        _opened(path) as (_, metadata, experiment, arguments),
-        _seeded(int(metadata["seed"])),
-    ):
-        return _draw(experiment, arguments).eval()
+    with _opened(path) as (_, metadata, experiment, shape):
+        return _initialised(experiment, shape, int(metadata["seed"])).eval()
 
 
 @contextmanager
 def _opened(
     path: Path | str,
-) -> Iterator[tuple[Any, dict[str, str], Experiment, dict[str, Any]]]:
-    """A file of weights: itself, its metadata, its experiment, its network's arguments.
+) -> Iterator[tuple[Any, dict[str, str], Experiment, dict[str, int]]]:
+    """Open a file of weights: itself, its metadata, its experiment, its input's shape.
 
     Raises:
         InputError: also for what goes wrong while it is read.
@@ -190,8 +194,15 @@ def _opened(
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
+            if "arguments" in metadata:
+                raise InputError(
+                    f"{path}: weights of the first edition; convert them with "
+                    "`python -m skellib migrate PATH`"
+                )
             experiment = parse(json.loads(metadata["experiment"]))
-            yield file, metadata, experiment, json.loads(metadata["arguments"])
+            yield file, metadata, experiment, json.loads(metadata["shape"])
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

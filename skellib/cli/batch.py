@@ -100,7 +100,7 @@ def reproduce(
 
 
 def queue(
-    profile: ProfileOption = "paper",
+    profile: ProfileOption = "full",
     datasets: DatasetsOption = None,
     tables: TablesOption = None,
     seeds: SeedsOption = None,
@@ -133,7 +133,7 @@ def queue(
 ) -> None:
     """Print the runs that have no record, most valuable first, with their minutes.
 
-    The minutes of profile paper are those of a GPU, this machine's or the one last
+    The minutes of profile full are those of a GPU, this machine's or the one last
     recorded; with --run, and of the other profiles, those of this machine.
     """
     from skellib.records import RecordStore
@@ -144,7 +144,7 @@ def queue(
     asked = plan.runs(tables, datasets, profile, seeds, root)
     todo = plan.missing(plan.missing(asked, own), store)
     known = [*own, *(store if store.folder.resolve() != own.folder.resolve() else ())]
-    if profile == "paper" and not run:
+    if profile == "full" and not run:
         timed = estimates.estimates_for_gpu(known, root)
     else:
         timed = estimates.Estimates(known, root=root)
@@ -243,7 +243,7 @@ def table(
     """Show a table of the paper beside what is recorded, row by row."""
     from skellib.reproduction import render, results
 
-    profiles = [profile] if profile else ["laptop", "paper"]
+    profiles = [profile] if profile else ["laptop", "full"]
     chosen = results.get_table(number)
     if datasets is None and profile == "quick":
         datasets = ["synthetic"]

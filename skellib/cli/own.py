@@ -72,7 +72,7 @@ def evaluate(
                 f"--dataset {dataset} --profile {profile}`, or give --checkpoint"
             )
     train_set, test_set = load(dataset, protocol, root, fold=fold)
-    predictor = Predictor(checkpoint, layout=test_set.layout)
+    predictor = Predictor(checkpoint)
     known = predictor.experiment
     if (known.dataset, known.protocol, known.fold) != (dataset, protocol, fold):
         print(
@@ -147,8 +147,7 @@ def predict(
             f"{', '.join(FORMATS)}"
         )
     releases = FORMATS.get(key, ())
-    layout = releases[0].layout if releases else None
-    predictor = Predictor(checkpoint, layout=layout)
+    predictor = Predictor(checkpoint)
     answers: list[dict[str, Any]] = []
     for path in clips:
         clip = read_clip(path, predictor.layout, releases)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from skellib.errors import check_choice
 from skellib.models.nonlocal_ import NonLocal
-
-ORDERS = ("parallel", "sequential")
-DROPOUTS = ("end", "inside")
+from skellib.variants import DROPOUT_PLACES, ORDERS
 
 
 def _convolution(in_channels: int, out_channels: int, k_t: int, k_s: int) -> nn.Conv2d:
@@ -52,9 +50,8 @@ class LocalBlock(nn.Module):
         dropout_at: str = "end",
     ) -> None:
         super().__init__()
-        check_choice("block order", order, ORDERS)
-        check_choice("dropout_at", dropout_at, DROPOUTS)
-        self.order, self.dropout_at = order, dropout_at
+        self.order = ORDERS.check(order)
+        self.dropout_at = DROPOUT_PLACES.check(dropout_at)
         spatial_in = in_channels if order == "parallel" else out_channels
         self.temporal = _convolution(in_channels, out_channels, kernel, 1)
         self.spatial = _convolution(spatial_in, out_channels, 1, kernel)
@@ -67,12 +64,15 @@ class LocalBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def unit_t(self, x: Tensor) -> Tensor:
+        """Apply the temporal unit to (B, in_channels, T, N)."""
         return self.temporal(x)
 
     def unit_s(self, x: Tensor) -> Tensor:
+        """Apply the spatial unit."""
         return self.spatial(x)
 
     def unit_st(self, x: Tensor) -> Tensor:
+        """Apply the spatio-temporal unit to (B, out_channels, T, N)."""
         return self.spatiotemporal(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,19 +109,9 @@ class SLnLBlock(LocalBlock):
         *,
         axes: Sequence[str] = ("t", "s", "st"),
         embed_ratio: float = 1.0,
-        kernel: int = 3,
-        order: str = "parallel",
-        dropout: float = 0.2,
-        dropout_at: str = "end",
+        **local: Any,
     ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel=kernel,
-            order=order,
-            dropout=dropout,
-            dropout_at=dropout_at,
-        )
+        super().__init__(in_channels, out_channels, **local)
         units = {"t": self.temporal, "s": self.spatial, "st": self.spatiotemporal}
         embed = max(1, round(embed_ratio * out_channels))
         # Not `units[axis]` alone: unknown axes must reach NonLocal, which names them.

@@ -17,18 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from skellib.errors import check_choice
-
-KINDS = (
-    "none",
-    "amplitude",
-    "sine",
-    "cosine",
-    "shared",
-    "dependent",
-    "residual",
-    "spatio_temporal",
-)
+from skellib.variants import FREQUENCY_ATTENTION
 
 
 class MaskNetwork(nn.Module):
@@ -79,12 +68,13 @@ class FrequencyAttention(nn.Module):
     Args:
         frames: ``T'``.
         joints: ``N'``.
-        kind: a row of Table VII. ``"none"``: no attention; ``"amplitude"``: a mask on
-            the magnitude, the phase kept; ``"sine"``, ``"cosine"``: a mask on that
-            component, the other one passes; ``"shared"``: one mask network for both;
-            ``"dependent"``: one each; ``"residual"``: ``"dependent"`` plus the input
-            (Eq. 5); ``"spatio_temporal"``: the mask network applied to the input
-            itself, plus the input.
+        kind: a row of Table VII, by :data:`skellib.variants.FREQUENCY_ATTENTION`.
+            ``"none"``: no attention; ``"amplitude"``: a mask on the magnitude, the
+            phase kept; ``"sine"``, ``"cosine"``: a mask on that component, the other
+            one passes; ``"shared"``: one mask network for both; ``"dependent"``: one
+            each; ``"residual"``: ``"dependent"`` plus the input (Eq. 5);
+            ``"spatio_temporal"``: the mask network applied to the input itself, plus
+            the input.
         reduction: the ratio of the mask networks' bottleneck.
 
     Raises:
@@ -99,14 +89,9 @@ class FrequencyAttention(nn.Module):
         reduction: int = 32,
     ) -> None:
         super().__init__()
-        check_choice("frequency attention", kind, KINDS)
-        self.kind = kind
-        if kind in ("cosine", "dependent", "residual"):
-            self.cosine = MaskNetwork(frames, joints, reduction)
-        if kind in ("sine", "dependent", "residual"):
-            self.sine = MaskNetwork(frames, joints, reduction)
-        if kind in ("amplitude", "shared", "spatio_temporal"):
-            self.mask = MaskNetwork(frames, joints, reduction)
+        self.kind, self.variant = kind, FREQUENCY_ATTENTION.find(kind)
+        for name in self.variant.masks:
+            self.add_module(name, MaskNetwork(frames, joints, reduction))
 
     def masks(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The weights of the cosine and of the sinusoidal component (Eq. 2).
@@ -118,20 +103,23 @@ class FrequencyAttention(nn.Module):
             ValueError: for ``"spatio_temporal"``, whose one mask is over time and
                 joints, not over frequencies.
         """
-        if self.kind == "spatio_temporal":
-            raise ValueError("spatio-temporal attention has no frequency masks")
-        if self.kind == "amplitude":
-            spectrum = torch.fft.fft2(x).abs().mean(1, keepdim=True)
-            mask = self.mask(spectrum)
+        variant = self.variant
+        if variant.attend:
+            raise ValueError(f"{self.kind} attention has no frequency masks")
+        if variant.magnitude:
+            magnitude = torch.fft.fft2(x).abs().mean(1, keepdim=True)
+            mask = self._weights(variant.cosine, magnitude)
             return mask, mask
         # The transform is linear: the mean over channels may come before it.
         spectrum = torch.fft.fft2(x.mean(1, keepdim=True))
-        ones = torch.ones_like(spectrum.real)
-        if self.kind == "shared":
-            return self.mask(spectrum.real), self.mask(spectrum.imag)
-        cosine = self.cosine(spectrum.real) if hasattr(self, "cosine") else ones
-        sine = self.sine(spectrum.imag) if hasattr(self, "sine") else ones
-        return cosine, sine
+        cosine = self._weights(variant.cosine, spectrum.real)
+        return cosine, self._weights(variant.sine, spectrum.imag)
+
+    def _weights(self, network: str | None, component: Tensor) -> Tensor:
+        """Compute a component's weights; ones where no network weighs it."""
+        if network is None:
+            return torch.ones_like(component)
+        return self.get_submodule(network)(component)
 
     def attend(self, x: Tensor) -> Tensor:
         """Mask the spectrum of ``x`` (B, C, T, N) and transform back (Eq. 3-4)."""
@@ -147,14 +135,13 @@ class FrequencyAttention(nn.Module):
         Computed in float32 also under autocast: half precision has neither the range
         of the zero frequency nor an FFT for every length.
         """
-        if self.kind == "none":
+        variant = self.variant
+        if not (variant.masks or variant.attend):
             return x
         with _full_precision(x):
             x = x if x.dtype == torch.float64 else x.float()
-            if self.kind == "spatio_temporal":
-                return x + x * self.mask(x.mean(1, keepdim=True))
-            attended = self.attend(x)
-            return x + attended if self.kind == "residual" else attended
+            attended = variant.attend(self, x) if variant.attend else self.attend(x)
+            return x + attended if variant.residual else attended
 
     def extra_repr(self) -> str:
         return f"kind={self.kind!r}"

@@ -6,86 +6,67 @@ frames, N joints and M bodies.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from skellib.errors import check_choice
 from skellib.initialisation import initialise
 from skellib.models.blocks import LocalBlock, SLnLBlock
 from skellib.models.frequency import FrequencyAttention
-from skellib.models.normalisation import input_normalisation
 from skellib.models.transform import TransformNetwork
-from skellib.preprocessing import PADDINGS, velocity
-
-FUSIONS = ("position", "velocity", "sum", "concatenation", "multi_task")
-POOLINGS = ("time", "both")
-BODIES = ("joints", "maximum")
+from skellib.preprocessing import velocity
+from skellib.settings import ModelConfig
+from skellib.variants import FUSIONS, NORMALISATIONS, POOLINGS
 
 
 class Stream(nn.Module):
     """One stream of Fig. 2: joints in, one feature vector per clip out.
 
     Input normalisation, transform network, frequency attention, ``M_1`` SLnL blocks,
-    local blocks, and the average over time and joints. The arguments are those of
-    :class:`SLnLRFA`.
+    local blocks, and the average over time and joints.
+
+    Args:
+        channels, joints, bodies, frames: ``d``, ``N``, ``M``, ``T`` of the input.
+        config: everything else.
+
+    Attributes:
+        out_features: length of the feature vector.
     """
 
     def __init__(
-        self,
-        *,
-        channels: int,
-        joints: int,
-        bodies: int,
-        frames: int,
-        normalisation: str,
-        transform: str,
-        coordinate_systems: int,
-        new_joints: int,
-        frequency_attention: str,
-        reduction: int,
-        slnl_blocks: int,
-        axes: Sequence[str],
-        embed_ratio: float,
-        widths: Sequence[int],
-        kernels: Sequence[int],
-        order: str,
-        pooling: str,
-        combine_bodies: str,
-        dropout: float,
-        dropout_at: str,
+        self, channels: int, joints: int, bodies: int, frames: int, config: ModelConfig
     ) -> None:
         super().__init__()
-        self.combine_bodies = combine_bodies
-        self.pool = (2, 1) if pooling == "time" else (2, 2)
-        stacked = joints * bodies if combine_bodies == "joints" else joints
-        self.normalise = input_normalisation(normalisation, channels, stacked)
+        self.combine_bodies = config.combine_bodies
+        self.pool = POOLINGS.find(config.pooling)
+        stacked = joints * bodies if config.combine_bodies == "joints" else joints
+        self.normalise = NORMALISATIONS.find(config.normalisation)(channels, stacked)
         self.transform = TransformNetwork(
             channels,
             stacked,
-            kind=transform,
-            coordinate_systems=coordinate_systems,
-            new_joints=new_joints,
+            kind=config.transform,
+            coordinate_systems=config.coordinate_systems,
+            new_joints=config.new_joints,
         )
         self.attention = FrequencyAttention(
-            frames, self.transform.out_joints, frequency_attention, reduction
+            frames,
+            self.transform.out_joints,
+            config.frequency_attention,
+            config.reduction,
         )
-        self.blocks = nn.ModuleList()
         width = self.transform.out_channels
-        for i, (out, kernel) in enumerate(zip(widths, kernels, strict=True)):
-            options: dict[str, Any] = {
-                "kernel": kernel,
-                "order": order,
-                "dropout": dropout,
-                "dropout_at": dropout_at,
-            }
-            if i < slnl_blocks:
-                options |= {"axes": axes, "embed_ratio": embed_ratio}
-            kind = SLnLBlock if i < slnl_blocks else LocalBlock
-            self.blocks.append(kind(width, out, **options))
+        local = config.model_dump(include={"order", "dropout", "dropout_at"})
+        slnl = config.model_dump(include={"axes", "embed_ratio"})
+        self.blocks = nn.ModuleList()
+        block: LocalBlock
+        for i, (out, kernel) in enumerate(zip(config.channels, config.kernel_sizes)):
+            if i < config.slnl_blocks:
+                block = SLnLBlock(width, out, kernel=kernel, **local, **slnl)
+            else:
+                block = LocalBlock(width, out, kernel=kernel, **local)
+            self.blocks.append(block)
             width = out
         self.out_features = width
 
@@ -117,112 +98,49 @@ class Stream(nn.Module):
 class SLnLRFA(nn.Module):
     """SLnL-rFA, every variant of the paper's tables (Fig. 2, Fig. 6, Table XI).
 
-    Without arguments beyond the data's shape this is the final model: both
-    transforms, residual frequency attention, three SLnL blocks, two streams and three
-    classifiers. Mutual learning changes the loss, not the network.
+    Without options this is the final model: both transforms, residual frequency
+    attention, three SLnL blocks, two streams and three classifiers. Mutual learning
+    changes the loss, not the network.
 
     Args:
-        classes: number of classes.
-        channels, joints, bodies, frames: ``d``, ``N``, ``M``, ``T`` of the input.
-        normalisation: of the raw input, see :func:`input_normalisation`.
-        transform: see :class:`TransformNetwork`.
-        coordinate_systems: ``K``.
-        new_joints: ``N'``.
-        frequency_attention: see :class:`FrequencyAttention`.
-        reduction: the ratio of its bottleneck.
-        slnl_blocks: ``M_1``; the other blocks are local.
-        axes: the non-local partners of those blocks, see :class:`SLnLBlock`.
-        embed_ratio: ``L`` as a multiple of a block's output channels.
-        widths: output channels of the blocks.
-        kernels: ``k`` of all blocks, or one for each.
-        order: see :class:`LocalBlock`.
-        pooling: after every second block: over ``"time"``, or over ``"both"``.
-        combine_bodies: ``"joints"``: bodies are stacked as further joints, one pass;
-            ``"maximum"``: one pass for each body with shared weights, and the
-            element-wise maximum of their features.
-        dropout, dropout_at: in each block, see :class:`LocalBlock`.
-        fusion: a row of Table X (Fig. 6): ``"position"`` or ``"velocity"``: one
-            stream; ``"sum"``, ``"concatenation"`` of the features; ``"multi_task"``:
-            concatenation, and a classifier for each stream beside.
-        velocity_padding: see :func:`skellib.preprocessing.velocity`.
-        initialisation: see :func:`initialise`.
+        num_classes: number of classes.
+        in_channels, joints, bodies, frames: ``d``, ``N``, ``M``, ``T`` of the input.
+        config: the network; the final model's by default.
+        options: settings of :class:`skellib.settings.ModelConfig` that differ from
+            ``config``.
 
     Raises:
-        ValueError: for an unknown option, or more SLnL blocks than blocks.
+        ValueError: for an unknown option or value, or more SLnL blocks than blocks.
     """
 
     def __init__(
         self,
         *,
-        classes: int,
-        channels: int = 3,
+        num_classes: int,
+        in_channels: int = 3,
         joints: int = 25,
         bodies: int = 1,
         frames: int = 64,
-        normalisation: str = "channels",
-        transform: str = "both",
-        coordinate_systems: int = 10,
-        new_joints: int = 64,
-        frequency_attention: str = "residual",
-        reduction: int = 32,
-        slnl_blocks: int = 3,
-        axes: Sequence[str] = ("t", "s", "st"),
-        embed_ratio: float = 1.0,
-        widths: Sequence[int] = (64, 64, 128, 128, 256, 256),
-        kernels: int | Sequence[int] = 3,
-        order: str = "parallel",
-        pooling: str = "time",
-        combine_bodies: str = "joints",
-        dropout: float = 0.2,
-        dropout_at: str = "end",
-        fusion: str = "multi_task",
-        velocity_padding: str = "end",
-        initialisation: str = "uniform",
+        config: ModelConfig | None = None,
+        **options: Any,
     ) -> None:
         super().__init__()
-        check_choice("fusion", fusion, FUSIONS)
-        check_choice("pooling", pooling, POOLINGS)
-        check_choice("combine_bodies", combine_bodies, BODIES)
-        check_choice("velocity_padding", velocity_padding, PADDINGS)
-        if not 0 <= slnl_blocks <= len(widths):
-            raise ValueError(
-                f"slnl_blocks is {slnl_blocks}, but there are {len(widths)} blocks"
-            )
-        if isinstance(kernels, int):
-            kernels = (kernels,) * len(widths)
-        names = (fusion,) if fusion in ("position", "velocity") else FUSIONS[:2]
-        self.fusion, self.velocity_padding = fusion, velocity_padding
-        self.streams = nn.ModuleDict()
-        for name in names:
-            self.streams[name] = Stream(
-                channels=channels,
-                joints=joints,
-                bodies=bodies,
-                frames=frames,
-                normalisation=normalisation,
-                transform=transform,
-                coordinate_systems=coordinate_systems,
-                new_joints=new_joints,
-                frequency_attention=frequency_attention,
-                reduction=reduction,
-                slnl_blocks=slnl_blocks,
-                axes=axes,
-                embed_ratio=embed_ratio,
-                widths=widths,
-                kernels=kernels,
-                order=order,
-                pooling=pooling,
-                combine_bodies=combine_bodies,
-                dropout=dropout,
-                dropout_at=dropout_at,
-            )
-        width = widths[-1]
-        joined = 2 * width if fusion in ("concatenation", "multi_task") else width
-        self.classifiers = nn.ModuleDict({"fused": nn.Linear(joined, classes)})
-        if fusion == "multi_task":
-            self.classifiers["position"] = nn.Linear(width, classes)
-            self.classifiers["velocity"] = nn.Linear(width, classes)
-        initialise(self, initialisation)
+        given = config.model_dump() if config else {}
+        config = ModelConfig(**{**given, **options})
+        self.config, self.fusion = config, FUSIONS.find(config.fusion)
+        self.streams = nn.ModuleDict(
+            {
+                name: Stream(in_channels, joints, bodies, frames, config)
+                for name in self.fusion.streams
+            }
+        )
+        width = config.channels[-1]
+        joined = len(self.streams) * width if self.fusion.concatenate else width
+        self.classifiers = nn.ModuleDict({"fused": nn.Linear(joined, num_classes)})
+        if self.fusion.classifiers:
+            for name in self.streams:
+                self.classifiers[name] = nn.Linear(width, num_classes)
+        initialise(self, config.initialisation)
 
     def stream_inputs(self, x: Tensor) -> dict[str, Tensor]:
         """The input of each stream: the positions ``x``, or their velocity."""
@@ -230,7 +148,7 @@ class SLnLRFA(nn.Module):
         if "position" in self.streams:
             inputs["position"] = x
         if "velocity" in self.streams:
-            inputs["velocity"] = velocity(x, self.velocity_padding)
+            inputs["velocity"] = velocity(x, self.config.velocity_padding)
         return inputs
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
@@ -242,7 +160,7 @@ class SLnLRFA(nn.Module):
         inputs = self.stream_inputs(x)
         features = {name: self.streams[name](part) for name, part in inputs.items()}
         parts = list(features.values())
-        if self.fusion in ("concatenation", "multi_task"):
+        if self.fusion.concatenate:
             features["fused"] = torch.cat(parts, 1)
         else:
             features["fused"] = torch.stack(parts).sum(0)

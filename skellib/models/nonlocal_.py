@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-AXES = ("t", "s", "st")
+from skellib.variants import AXES
+
+# Every kernel but cuDNN's, whose gradient is not finite for products that are not
+# scaled (PyTorch 2.11 in bfloat16 on an H200).
+KERNELS = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
 
 
 def _to_sequences(x: Tensor, axes: str) -> Tensor:
@@ -64,9 +75,7 @@ class NonLocal(nn.Module):
         axes: str = "st",
     ) -> None:
         super().__init__()
-        if axes not in AXES:
-            raise ValueError(f"non-local axes {axes!r} are none of {', '.join(AXES)}")
-        self.axes = axes
+        self.axes = AXES.check(axes)
         self.phi = nn.Conv2d(in_channels, embed_channels, 1, bias=False)  # Eq. 9
         self.psi = nn.Conv2d(in_channels, embed_channels, 1, bias=False)  # Eq. 10
         self.g = nn.Conv2d(in_channels, out_channels, 1, bias=False)  # Eq. 7
@@ -76,12 +85,13 @@ class NonLocal(nn.Module):
         """Map (B, P, T, N) to (B, Q, T, N)."""
         frames, joints = x.shape[-2:]
         # scaled_dot_product_attention never stores the positions x positions matrix.
-        y = scaled_dot_product_attention(
-            _to_sequences(self.phi(x), self.axes),
-            _to_sequences(self.psi(x), self.axes),
-            _to_sequences(self.g(x), self.axes),
-            scale=1.0,
-        )
+        with sdpa_kernel(KERNELS) if x.is_cuda else nullcontext():
+            y = scaled_dot_product_attention(
+                _to_sequences(self.phi(x), self.axes),
+                _to_sequences(self.psi(x), self.axes),
+                _to_sequences(self.g(x), self.axes),
+                scale=1.0,
+            )
         return self.w(_from_sequences(y, self.axes, frames, joints))
 
     @torch.no_grad()

@@ -1,12 +1,12 @@
-"""The normalisation of the raw input, which takes the place of a chosen scale."""
+"""The normalisation of the raw input, "to normalize the scale" (Section IV-A).
+
+The paper does not say of what; each function here takes ``d`` and ``N`` and builds one
+reading, by :data:`skellib.variants.NORMALISATIONS`.
+"""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
-
-from skellib.errors import check_choice
-
-NORMALISATIONS = ("channels", "joints", "none")
 
 
 class JointNormalisation(nn.BatchNorm1d):
@@ -26,19 +26,11 @@ class JointNormalisation(nn.BatchNorm1d):
         return super().forward(flat).unflatten(1, (-1, joints)).transpose(2, 3)
 
 
-def input_normalisation(kind: str, channels: int, joints: int) -> nn.Module:
-    """The first layer of a stream: "to normalize the scale" (IV-A), not of what.
+def over_channels(channels: int, joints: int) -> nn.Module:
+    """Build the batch normalisation of each coordinate over all joints."""
+    return nn.BatchNorm2d(channels)
 
-    Args:
-        kind: ``"channels"``: batch normalisation of each coordinate over all joints;
-            ``"joints"``: of each coordinate of each joint; ``"none"``.
-        channels: ``d``.
-        joints: ``N``, those of all bodies where they are stacked.
 
-    Raises:
-        ValueError: for an unknown ``kind``.
-    """
-    check_choice("normalisation", kind, NORMALISATIONS)
-    if kind == "channels":
-        return nn.BatchNorm2d(channels)
-    return JointNormalisation(channels, joints) if kind == "joints" else nn.Identity()
+def nothing(channels: int, joints: int) -> nn.Module:
+    """Build no normalisation."""
+    return nn.Identity()

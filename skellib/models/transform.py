@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from skellib.errors import check_choice
+from skellib.variants import TRANSFORMS, resolve
 
-KINDS = ("none", "coordinate", "skeleton", "both", "cnn")
+
+def two_convolutions(in_channels: int, out_channels: int) -> nn.Module:
+    """Build the CNN of the same depth that Table V compares with: linear, 3 x 3."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+        nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+    )
 
 
 class TransformNetwork(nn.Module):
@@ -20,11 +26,10 @@ class TransformNetwork(nn.Module):
     Args:
         channels: ``d``, the coordinates of a joint.
         joints: ``N``, the joints of the input.
-        kind: a row of Table V. ``"none"``: raw data; ``"coordinate"``: every joint
-            in ``K`` oblique coordinate systems, ``J_i = C_i^T J_0``; ``"skeleton"``:
-            ``N'`` joints, each a combination of the ``N``, ``S' = W_s S``;
-            ``"both"``; ``"cnn"``: two linear 3 x 3 convolutions, the variant of the
-            same depth.
+        kind: a row of Table V, by :data:`skellib.variants.TRANSFORMS`. ``"none"``: raw
+            data; ``"coordinate"``: every joint in ``K`` oblique coordinate systems,
+            ``J_i = C_i^T J_0``; ``"skeleton"``: ``N'`` joints, each a combination of
+            the ``N``, ``S' = W_s S``; ``"both"``; ``"cnn"``: two linear convolutions.
         coordinate_systems: ``K``.
         new_joints: ``N'``.
 
@@ -46,30 +51,26 @@ class TransformNetwork(nn.Module):
         new_joints: int = 64,
     ) -> None:
         super().__init__()
-        check_choice("transform", kind, KINDS)
+        variant = TRANSFORMS.find(kind)
         wide = coordinate_systems * channels
-        self.out_channels = channels if kind in ("none", "skeleton") else wide
-        self.out_joints = new_joints if kind in ("skeleton", "both") else joints
-        if kind in ("skeleton", "both"):
-            self.skeleton = nn.Linear(joints, new_joints, bias=False)  # W_s
-        if kind in ("coordinate", "both"):
-            self.coordinate = nn.Linear(channels, wide, bias=False)  # C^T
-        if kind == "cnn":
-            self.convolutions = nn.Sequential(
-                nn.Conv2d(channels, wide, 3, padding=1, bias=False),
-                nn.Conv2d(wide, wide, 3, padding=1, bias=False),
-            )
         self.kind = kind
+        self.out_channels = wide if variant.coordinates or variant.build else channels
+        self.out_joints = new_joints if variant.joints else joints
+        if variant.joints:
+            self.skeleton = nn.Linear(joints, new_joints, bias=False)  # W_s
+        if variant.coordinates:
+            self.coordinate = nn.Linear(channels, wide, bias=False)  # C^T
+        if variant.build:
+            self.other = resolve(variant.build)(channels, wide)
+        self.variant = variant
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform ``x`` (B, d, T, N) to ``X'`` (B, out_channels, T, out_joints)."""
-        if self.kind == "cnn":
-            return self.convolutions(x)
-        if self.kind in ("skeleton", "both"):
+        if self.variant.joints:
             x = self.skeleton(x)
-        if self.kind in ("coordinate", "both"):
+        if self.variant.coordinates:
             x = self.coordinate(x.movedim(1, -1)).movedim(-1, 1)
-        return x
+        return self.other(x) if self.variant.build else x
 
     def extra_repr(self) -> str:
         return f"kind={self.kind!r}"

@@ -24,7 +24,7 @@ COUNTED = {"parameters": "M", "operations": "G"}
 CHOSEN = "frequency"
 """The measure on some classes only, which are chosen once the data are there."""
 
-NETWORK = {"paper": "", "laptop": ", laptop network", "quick": ", quick network"}
+NETWORK = {"full": "", "laptop": ", laptop network", "quick": ", quick network"}
 
 
 @dataclass(frozen=True)

@@ -303,7 +303,7 @@ def judge(
         dataset: the data set whose column of the tables is taken; of several, the
             first.
         store: the records.
-        profile: whose runs: ``"laptop"`` or ``"paper"``.
+        profile: whose runs: ``"laptop"`` or ``"full"``.
         clean: count only test clips without a twin among the training clips.
 
     Raises:

@@ -40,7 +40,7 @@ def work(experiment: Experiment, root: Path | str | None = None) -> int:
     )
     frames, joints = experiment.preprocessing.frames, train_set.layout.size
     with torch.device("meta"):
-        model = build_model(experiment, train_set).eval()
+        model = build_model(experiment, train_set, seed=0).eval()
         clip = torch.empty(1, train_set.channels, frames, joints, train_set.bodies)
     passes = 3 * experiment.training.epochs * len(train_set) + len(test_set)
     return true_macs(model, clip) * passes

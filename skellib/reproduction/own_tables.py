@@ -51,7 +51,7 @@ _OPEN_CHOICES = Table(
     (HELD_OUT,),
     (
         _option("As decided"),
-        _option("Crops of 64 frames or more", preprocessing__floor=64),
+        _option("Crops of 64 frames or more", preprocessing__min_crop_frames=64),
         _option("Origin: body centre of every frame", preprocessing__origin="every"),
         _option("Resizing aligns the corners", preprocessing__align_corners=True),
         _option("Velocity: zero frame first", model__velocity_padding="start"),
@@ -116,7 +116,7 @@ _THE_DRAW = Table(
 
 
 def _turns(pitch: float, yaw: float) -> Changes:
-    return {"preprocessing.pitch": pitch, "preprocessing.yaw": yaw}
+    return {"preprocessing.max_pitch": pitch, "preprocessing.max_yaw": yaw}
 
 
 def _turns_label(pitch: int, yaw: int) -> str:

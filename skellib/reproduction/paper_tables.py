@@ -19,7 +19,7 @@ Changes = dict[str, Any]
 
 # Each line below is one row's change; `None` takes the data set's own value (its best
 # margin and its best number of SLnL blocks, see `skellib.experiment`).
-WITHOUT_MUTUAL: Changes = {"loss.mutual": 0.0}
+WITHOUT_MUTUAL: Changes = {"loss.mutual_weight": 0.0}
 BASELINE_0: Changes = {
     **WITHOUT_MUTUAL,
     "model.transform": "none",
@@ -32,7 +32,7 @@ BASELINE_1: Changes = {**BASELINE_0, "model.transform": "both"}
 BASELINE_2: Changes = {**BASELINE_1, "loss.gamma": 2.0, "loss.margin": None}
 BASELINE_3: Changes = {**BASELINE_2, "model.frequency_attention": "residual"}
 SLNL_RFA: Changes = {**BASELINE_3, "model.slnl_blocks": None}
-SLNL_RFA_ML: Changes = {**SLNL_RFA, "loss.mutual": 0.1}
+SLNL_RFA_ML: Changes = {**SLNL_RFA, "loss.mutual_weight": 0.1}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Row:
         """Whether this book can run it."""
         return self.changes is not None
 
-    def experiment(self, column: Column, profile: str = "paper") -> Experiment:
+    def experiment(self, column: Column, profile: str = "full") -> Experiment:
         """The row's experiment on a column's data set.
 
         Raises:
@@ -429,7 +429,7 @@ _FIG_9 = Table(
     "Weight of the mutual loss",
     (NTU_CS, NTU_CV, UCLA),
     tuple(
-        Row(f"λ = {weight:g}", {}, {**SLNL_RFA, "loss.mutual": weight})
+        Row(f"λ = {weight:g}", {}, {**SLNL_RFA, "loss.mutual_weight": weight})
         for weight in LAMBDAS
     ),
     baseline="λ = 0",

@@ -38,7 +38,7 @@ OTHERS = tuple(
     for column in table.columns
     if column.dataset not in PAPERS
 )
-SEEDS = {"quick": 1, "laptop": 5, "paper": 5}
+SEEDS = {"quick": 1, "laptop": 5, "full": 5}
 """How many seeds of each row a profile takes in the end."""
 
 
@@ -87,7 +87,7 @@ def runs(
             paper's, and the book's own on the data sets that these are about.
         datasets: names. Unless given, ``quick`` takes the synthetic one, the other
             profiles those of the tables that have been prepared.
-        profile: ``"quick"``, ``"laptop"`` or ``"paper"``.
+        profile: ``"quick"``, ``"laptop"`` or ``"full"``.
         seeds: how many, from 0; unless given one for ``quick``, else five.
         root: folder of packed data sets, as in :func:`skellib.data.load`.
 

@@ -81,7 +81,7 @@ def frame(
     table: Table,
     column: Column | str,
     store: RecordStore,
-    profiles: Sequence[str] = ("laptop", "paper"),
+    profiles: Sequence[str] = ("laptop", "full"),
     clean: bool = False,
     classes: Sequence[int] | None = None,
 ) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def as_text(
     table: Table,
     column: Column | str,
     store: RecordStore,
-    profiles: Sequence[str] = ("laptop", "paper"),
+    profiles: Sequence[str] = ("laptop", "full"),
     clean: bool = False,
     classes: Sequence[int] | None = None,
 ) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def completion(
     table: Table,
     column: Column | str,
     store: RecordStore,
-    profiles: Sequence[str] = ("laptop", "paper"),
+    profiles: Sequence[str] = ("laptop", "full"),
 ) -> dict[str, int]:
     """How many cells a column has in some profiles, and how far they are filled.
 
@@ -249,7 +249,7 @@ def report(
     table: Table,
     column: Column,
     store: RecordStore,
-    profiles: Sequence[str] = ("laptop", "paper"),
+    profiles: Sequence[str] = ("laptop", "full"),
     clean: bool = False,
 ) -> str:
     """A column as plain text; a profile that was not run is one line below it."""

@@ -35,7 +35,7 @@ def reproduce(
     Killed and started again, it goes on where it was.
 
     Args:
-        profile: ``"quick"``, ``"laptop"`` or ``"paper"``.
+        profile: ``"quick"``, ``"laptop"`` or ``"full"``.
         datasets, tables, seeds: which runs, as in
             :func:`skellib.reproduction.plan.runs`; data sets and seeds go to the
             notebooks as well.

@@ -27,7 +27,7 @@ def expected(model, clean):
     if "nearest neighbour" in model:
         record = baselines.read("nucla", "cross_view")
         return f"{100 * (record.clean if clean else record.test).top1:.1f} %"
-    profile = "laptop" if "`laptop`" in model else "paper"
+    profile = "laptop" if "`laptop`" in model else "full"
     turns = CHOSEN_ROTATION if "turned at random" in model else {}
     records = RecordStore().of(final_model("nucla", profile).replace(**turns))
     if not records:

@@ -39,7 +39,7 @@ def write_nucla(folder, joints=20, frames=12):
 TINY = [
     "--set=training.epochs=1",
     "--set=preprocessing.frames=8",
-    "--set=model.widths=(4,4,4,4,4,4)",
+    "--set=model.channels=(4,4,4,4,4,4)",
     "--set=model.new_joints=6",
     "--accelerator=cpu",
 ]

@@ -20,7 +20,7 @@ LAYOUT = {
 TINY = [
     "--set=training.epochs=1",
     "--set=preprocessing.frames=8",
-    "--set=model.widths=(4,4,4,4,4,4)",
+    "--set=model.channels=(4,4,4,4,4,4)",
     "--set=model.new_joints=6",
 ]
 

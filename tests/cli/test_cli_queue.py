@@ -54,10 +54,10 @@ def listed(out):
 def test_queue_prints_what_a_gpu_would_run(root, capfd):
     status, out, err = call(capfd, "queue", "--root", root)
     assert status == 0 and err == ""
-    expected = [str(run) for run in runs(profile="paper", root=root)]
+    expected = [str(run) for run in runs(profile="full", root=root)]
     assert [run for _, run in listed(out)] == expected
     first = out.splitlines()[0]
-    assert f"profile paper: {len(expected)} runs to do, 0 recorded" in first
+    assert f"profile full: {len(expected)} runs to do, 0 recorded" in first
     if not stamp()["cuda"]:
         assert "a data-centre GPU, guessed" in first
 

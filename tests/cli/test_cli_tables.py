@@ -42,7 +42,7 @@ def test_status_counts_by_table(store, capfd):
 def test_status_of_all_profiles_of_an_empty_store(store, capfd):
     status, out, _ = call(capfd, "status", f"--records={store.folder}")
     assert status == 0
-    for profile in ("quick", "laptop", "paper"):
+    for profile in ("quick", "laptop", "full"):
         assert f"Profile {profile}, 5 seeds a row" in out
     assert "needs NTU RGB+D data" in out
     assert out.count("0 records") == 1  # one store, told of once
@@ -89,7 +89,7 @@ def test_table_says_whose_numbers_they_are(store, capfd):
         assert part in row
     assert "profile laptop: not run: needs NTU RGB+D data" in out
     assert (
-        "profile paper: not run: python -m skellib reproduce --profile paper "
+        "profile full: not run: python -m skellib reproduce --profile full "
         "--datasets nucla --tables V" in out
     )
     _, out, _ = call(

@@ -120,7 +120,7 @@ def test_half_precision_stays_on_the_device_and_is_converted_by_the_batch(datase
         assert (x - y).abs().max() <= 16 * 2**-11
 
 
-TURNED = PreprocessingConfig(frames=8, pitch=10, yaw=60)
+TURNED = PreprocessingConfig(frames=8, max_pitch=10, max_yaw=60)
 
 
 def test_turned_clips_are_the_same_clips_each_by_angles_of_its_own(dataset):
@@ -193,5 +193,5 @@ def test_joints_without_depth_are_not_turned():
     )
     clips = DeviceClips(flat)
     assert len(list(clips.training(1, CROP, seed=0, epoch=0))) == 2
-    with pytest.raises(InputError, match="openpose18 cannot be turned; set both to 0"):
-        next(clips.training(1, PreprocessingConfig(yaw=30), seed=0, epoch=0))
+    with pytest.raises(InputError, match="openpose18 cannot be rotated; set both to 0"):
+        next(clips.training(1, PreprocessingConfig(max_yaw=30), seed=0, epoch=0))

@@ -109,5 +109,5 @@ def test_unknown_order_and_axes():
         LocalBlock(4, 4, order="reversed")
     with pytest.raises(ValueError, match="'start' is none of end, inside"):
         LocalBlock(4, 4, dropout_at="start")
-    with pytest.raises(ValueError, match="'x' are none of t, s, st"):
+    with pytest.raises(ValueError, match="'x' is none of t, s, st"):
         SLnLBlock(4, 4, axes=("x",))

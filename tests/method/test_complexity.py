@@ -12,7 +12,7 @@ from skellib.models import NonLocal, SLnLRFA
 
 def on_meta(bodies=2, classes=60, joints=25, **options):
     with torch.device("meta"):
-        model = SLnLRFA(classes=classes, joints=joints, bodies=bodies, **options)
+        model = SLnLRFA(num_classes=classes, joints=joints, bodies=bodies, **options)
         example = torch.empty(1, 3, options.get("frames", 64), joints, bodies)
     return count(model, example)
 

@@ -24,12 +24,12 @@ def clips():
 def model():
     torch.manual_seed(0)
     return SLnLRFA(
-        classes=12,
+        num_classes=12,
         joints=20,
         frames=8,
         new_joints=8,
         coordinate_systems=2,
-        widths=(4, 4, 4, 4, 6, 6),
+        channels=(4, 4, 4, 4, 6, 6),
     )
 
 
@@ -63,8 +63,8 @@ def test_no_top5_with_few_classes():
 def test_the_mean_is_over_clips_not_over_batches(model, clips):
     """Batches of unequal size must weigh by their clips."""
     crop = PreprocessingConfig(frames=8)
-    one = predict(model, clips, crop, batch=64)["fused"]  # 64 + 6
-    other = predict(model, clips, crop, batch=70)["fused"]
+    one = predict(model, clips, crop, batch_size=64)["fused"]  # 64 + 6
+    other = predict(model, clips, crop, batch_size=70)["fused"]
     assert len(one) == 70
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 

@@ -2,60 +2,54 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
-from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from skellib import initialisation, losses, preprocessing
+from skellib import variants
 from skellib.errors import InputError
-from skellib.experiment import Experiment, final_model, parse
-from skellib.models import (
-    blocks,
-    frequency,
-    network,
-    nonlocal_,
-    normalisation,
-    transform,
-)
-from skellib.settings import LossConfig, ModelConfig, PreprocessingConfig
+from skellib.experiment import RENAMED, Experiment, final_model, parse
+from skellib.settings import ModelConfig
+from skellib.variants import Choices
+
+TABLES = [table for table in vars(variants).values() if isinstance(table, Choices)]
 
 
-def choices(section, name):
-    return set(get_args(section.model_fields[name].annotation))
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.what)
+def test_every_choice_is_found_and_others_are_named(table):
+    assert all(table.find(name) is not None for name in table)
+    with pytest.raises(ValueError, match=f"'no such' is none of {next(iter(table))}"):
+        table.check("no such")
 
 
-def test_choices_are_those_of_the_modules():
-    assert choices(ModelConfig, "transform") == set(transform.KINDS)
-    assert choices(ModelConfig, "frequency_attention") == set(frequency.KINDS)
-    assert choices(ModelConfig, "fusion") == set(network.FUSIONS)
-    assert choices(ModelConfig, "pooling") == set(network.POOLINGS)
-    assert choices(ModelConfig, "combine_bodies") == set(network.BODIES)
-    assert choices(ModelConfig, "order") == set(blocks.ORDERS)
-    assert choices(ModelConfig, "normalisation") == set(normalisation.NORMALISATIONS)
-    assert choices(ModelConfig, "velocity_padding") == set(preprocessing.PADDINGS)
-    assert choices(PreprocessingConfig, "origin") == set(preprocessing.ORIGINS)
-    known = set(initialisation.INITIALISATIONS)
-    assert choices(ModelConfig, "initialisation") == known
-    assert choices(ModelConfig, "dropout_at") == set(blocks.DROPOUTS)
-    assert choices(LossConfig, "divergence") == set(losses.DIVERGENCES)
-    axis = get_args(ModelConfig.model_fields["axes"].annotation)[0]
-    assert set(get_args(axis)) == set(nonlocal_.AXES)
+def test_a_choice_added_to_a_table_is_known_to_the_configuration(monkeypatch):
+    with pytest.raises(ValidationError, match="'diagonal' is none of time, both"):
+        ModelConfig(pooling="diagonal")
+    monkeypatch.setitem(variants.POOLINGS, "diagonal", (2, 2))
+    assert ModelConfig(pooling="diagonal").pooling == "diagonal"
+
+
+def test_defaults_are_what_they_were():
+    """A key leaves defaults out: a default that changes, changes what keys mean."""
+    text = json.dumps(Experiment.usual(), sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "2c79604637959f59"
 
 
 def test_paper_settings_of_n_ucla():
     """Section IV-A, Tables VI and IX."""
     e = final_model("nucla")
     training = e.training
-    assert (training.epochs, training.batch, training.decay) == (60, 32, 0.95)
+    assert (training.epochs, training.batch_size, training.lr_decay) == (60, 32, 0.95)
     assert (training.learning_rate, training.weight_decay) == (0.001, 0.0005)
-    assert (e.preprocessing.frames, e.preprocessing.ratio) == (64, (0.5, 1.0))
-    assert e.preprocessing.central == 0.95
-    assert (e.loss.gamma, e.loss.margin, e.loss.mutual) == (2, 0.6, 0.1)
+    assert (e.preprocessing.frames, e.preprocessing.crop_ratio) == (64, (0.5, 1.0))
+    assert e.preprocessing.test_crop_ratio == 0.95
+    assert (e.loss.gamma, e.loss.margin, e.loss.mutual_weight) == (2, 0.6, 0.1)
     assert e.model.slnl_blocks == 3 and e.model.dropout == 0.2
-    assert e.model.widths == (64, 64, 128, 128, 256, 256)
+    assert e.model.channels == (64, 64, 128, 128, 256, 256)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +64,13 @@ def test_paper_settings_of_n_ucla():
 )
 def test_paper_settings_elsewhere(dataset, protocol, training, frames, margin, slnl):
     e = final_model(dataset, protocol=protocol)
-    found = (e.training.epochs, e.training.batch, e.training.decay)
+    found = (e.training.epochs, e.training.batch_size, e.training.lr_decay)
     assert found == training
     assert e.preprocessing.frames == frames
     assert (e.loss.margin, e.model.slnl_blocks) == (margin, slnl)
-    assert len(e.model.widths) == (8 if dataset == "kinetics" else 6)
+    assert len(e.model.channels) == (8 if dataset == "kinetics" else 6)
     laptop = final_model(dataset, "laptop", protocol)
-    assert len(laptop.model.widths) == 6 and laptop.model.kernels == 3
+    assert len(laptop.model.channels) == 6 and laptop.model.kernels == 3
 
 
 @pytest.mark.parametrize("profile", ["quick", "laptop"])
@@ -85,9 +79,9 @@ def test_smaller_profiles_keep_the_kind_of_network_and_the_final_rate(profile):
     changed = {
         name for name, value in small.model if value != getattr(paper.model, name)
     }
-    assert changed <= {"widths", "new_joints", "coordinate_systems", "dropout"}
+    assert changed <= {"channels", "new_joints", "coordinate_systems", "dropout"}
     assert small.loss == paper.loss
-    last = [e.training.decay**e.training.epochs for e in (paper, small)]
+    last = [e.training.lr_decay**e.training.epochs for e in (paper, small)]
     assert last[0] == pytest.approx(last[1], rel=1e-3)
 
 
@@ -105,11 +99,16 @@ def test_the_key_is_stable_across_processes():
         {"loss.divergence": "jensen_shannon"},
         {"training.epochs": 59},
         {"model.axes": ("t",)},
-        {"preprocessing.floor": 64},
+        {"model.slnl_blocks": 0},
+        {"model.slnl_blocks": 2},
+        {"model.frequency_attention": "none"},
+        {"model.transform": "none"},
+        {"training.draws": "sequential"},
+        {"preprocessing.min_crop_frames": 64},
         {"preprocessing.origin": "every"},
         {"preprocessing.align_corners": True},
-        {"preprocessing.pitch": 10},
-        {"preprocessing.yaw": 30},
+        {"preprocessing.max_pitch": 10},
+        {"preprocessing.max_yaw": 30},
         {"model.normalisation": "joints"},
         {"model.velocity_padding": "start"},
         {"model.initialisation": "he"},
@@ -121,9 +120,19 @@ def test_what_changes_the_result_changes_the_key(change):
     assert e.replace(**change).key != e.key
 
 
-def test_keys_of_the_first_records_stay():
-    """New settings must not give the committed records new names."""
-    assert final_model("nucla", "laptop").key == "746f5ad0048581ac"
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_former_name_is_told_the_present_one(old, new):
+    with pytest.raises(InputError, match=f"^{old}: is now {new}$"):
+        final_model("nucla").replace(**{old: 1})
+    section, _, name = old.partition(".")
+    values = {"dataset": "nucla", "protocol": "cross_view", section: {name: 1}}
+    with pytest.raises(InputError, match=f"{old}: is now {new}"):
+        parse(values)
+
+
+def test_the_former_profile_is_told_its_present_name():
+    with pytest.raises(InputError, match="profile 'paper' is now 'full'"):
+        final_model("nucla", "paper")
 
 
 def test_what_does_not_change_the_result_does_not_change_the_key():
@@ -131,7 +140,7 @@ def test_what_does_not_change_the_result_does_not_change_the_key():
     assert e.replace(profile="laptop").key == e.key
     assert e.replace(**{"model.kernels": (3,) * 6}).key == e.key
     assert e.replace(**{"model.axes": ("st", "t", "s")}).key == e.key
-    alone = e.replace(**{"loss.mutual": 0})
+    alone = e.replace(**{"loss.mutual_weight": 0})
     assert alone.replace(**{"loss.divergence": "jensen_shannon"}).key == alone.key
     still = alone.replace(**{"model.fusion": "position"})
     assert still.replace(**{"model.velocity_padding": "start"}).key == still.key
@@ -139,6 +148,7 @@ def test_what_does_not_change_the_result_does_not_change_the_key():
     assert local.replace(**{"model.axes": ("t",), "model.embed_ratio": 0.5}).key == (
         local.key
     )
+    assert e.replace(**{"model.axes": ()}).key == local.key
     plain = e.replace(**{"model.frequency_attention": "none"})
     assert plain.replace(**{"model.reduction": 8}).key == plain.key
     whole = e.replace(**{"model.dropout": 0})
@@ -159,14 +169,14 @@ def test_json_round_trip_keeps_the_key():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loss.gama": 1}, "loss.gama: unknown setting; loss has gamma, margin"),
+        ({"loss.gama": 1}, "loss.gama: unknown setting; loss has kind, gamma, margin"),
         ({"los.gamma": 1}, "los.gamma: unknown setting; the sections are"),
         ({"loss.gamma.x": 1}, "loss.gamma.x: unknown setting"),
         ({"loss.gamma": -1}, "loss.gamma: Input should be greater than or equal"),
-        ({"model.fusion": "sum"}, "loss.mutual needs three branches"),
-        ({"model.slnl_blocks": 9}, "slnl_blocks is 9, but widths names 6 blocks"),
+        ({"model.fusion": "sum"}, "loss.mutual_weight needs three branches"),
+        ({"model.slnl_blocks": 9}, "slnl_blocks is 9, but channels names 6 blocks"),
         ({"model.kernels": (3, 3)}, "kernels must be one number, or one for each"),
-        ({"preprocessing.ratio": (0.9, 0.5)}, "two rising numbers in"),
+        ({"preprocessing.crop_ratio": (0.9, 0.5)}, "two rising numbers in"),
         ({"protocol": "cross_moon"}, "protocol 'cross_moon' of nucla is none of"),
     ],
 )
@@ -181,7 +191,7 @@ def test_unknown_data_set_profile_and_section():
         final_model("imagenet")
     with pytest.raises(InputError, match="'huge' is none of quick"):
         final_model("nucla", "huge")
-    with pytest.raises(InputError, match="epochz: Extra inputs"):
+    with pytest.raises(InputError, match="epochz: unknown setting"):
         parse({"dataset": "nucla", "protocol": "cross_view", "epochz": 1})
 
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skellib.models import FrequencyAttention
-from skellib.models.frequency import KINDS, symmetric_half
+from skellib.models.frequency import symmetric_half
+from skellib.variants import FREQUENCY_ATTENTION
 
-MASKED = [k for k in KINDS if k not in ("none", "spatio_temporal")]
+MASKED = [k for k, v in FREQUENCY_ATTENTION.items() if v.masks and not v.attend]
 
 
 def dft_by_sums(x):
@@ -175,7 +176,7 @@ def test_unknown_kind():
         FrequencyAttention(4, 4, "phase")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FREQUENCY_ATTENTION)
 def test_gradients_reach_every_parameter(kind):
     attention, x = make(kind), torch.randn(2, 3, 6, 5, dtype=torch.float64)
     x.requires_grad_()

@@ -11,10 +11,12 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors import safe_open
 
 from skellib.experiment import final_model
+from skellib.initialisation import initialise_by_name
 from skellib.models import SLnLRFA
 from skellib.reproduction.paper_tables import TABLES
 
@@ -55,46 +57,45 @@ def experiment_keys() -> dict[str, str]:
     return keys
 
 
-def first_weights(options: dict) -> list[list]:
+def first_weights(options: dict, keyed: bool = False) -> list[str]:
     """Name, shape and a hash of each parameter of a new network, in order."""
-    torch.manual_seed(7)
     with torch.random.fork_rng():
         torch.manual_seed(7)
         network = SLnLRFA(
-            classes=10,
+            num_classes=10,
             joints=20,
             frames=16,
-            widths=(4, 4, 8),
+            channels=(4, 4, 8),
             new_joints=6,
             slnl_blocks=2,
             **options,
         )
-    return [
-        [name, list(value.shape), _digest(value)]
-        for name, value in network.named_parameters()
-    ]
+    if keyed:
+        initialise_by_name(network, seed=7)
+    return [_line(name, value) for name, value in network.named_parameters()]
 
 
-def _digest(value: torch.Tensor) -> str:
+def _line(name: str, value: torch.Tensor) -> str:
     data = value.detach().float().contiguous().numpy().tobytes()
-    return hashlib.sha256(data).hexdigest()[:12]
+    shape = "x".join(map(str, value.shape))
+    return f"{name} {shape} {hashlib.sha256(data).hexdigest()[:12]}"
 
 
-def kept_state() -> dict[str, list]:
-    """Name, shape and a hash of each tensor of the kept networks' files."""
-    found = {}
+def kept_state() -> list[str]:
+    """Name, shape and a hash of each tensor of the released networks' files."""
+    found = []
     for path in sorted((ROOT / "data" / "weights").glob("*/*.safetensors")):
         with safe_open(path, framework="pt") as file:
             for name in sorted(file.keys()):
-                value = file.get_tensor(name)
-                found[name] = [list(value.shape), _digest(value)]
+                found.append(_line(name, file.get_tensor(name)))
     return found
 
 
 def current() -> dict[str, object]:
     return {
         "keys": experiment_keys(),
-        "weights": {name: first_weights(o) for name, o in NETWORKS.items()},
+        "sequential": {name: first_weights(o) for name, o in NETWORKS.items()},
+        "keyed": {name: first_weights(o, keyed=True) for name, o in NETWORKS.items()},
         "kept": kept_state(),
     }
 
@@ -107,10 +108,11 @@ def test_keys_of_experiments_are_what_they_were():
     assert experiment_keys() == _golden("keys")
 
 
-def test_first_weights_are_what_they_were():
-    golden = _golden("weights")
+@pytest.mark.parametrize("draws", ["sequential", "keyed"])
+def test_first_weights_are_what_they_were(draws):
+    golden = _golden(draws)
     for name, options in NETWORKS.items():
-        assert first_weights(options) == golden[name], name
+        assert first_weights(options, draws == "keyed") == golden[name], name
 
 
 def test_kept_network_is_what_it_was():

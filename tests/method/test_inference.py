@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from skellib.batches import DeviceClips
@@ -21,7 +20,7 @@ from skellib.readers import utd_mhad
 from skellib.readers.single_clip import read_clip
 from skellib.records import RecordStore
 from skellib.training import Execution, train
-from skellib.weights import load_trained, weights_path
+from skellib.weights import weights_path
 
 PUPPET = Layout(
     name="custom puppet",
@@ -64,7 +63,7 @@ def trained(request, tmp_path_factory):
         **{
             "training.epochs": 2,
             "preprocessing.frames": 8,
-            "model.widths": (4, 4, 4, 4, 6, 6),
+            "model.channels": (4, 4, 4, 4, 6, 6),
             "model.new_joints": 6,
         }
     )
@@ -155,21 +154,6 @@ def test_other_data_is_refused(trained) -> None:
     renamed = replace(test_set, classes=("a", "b", "c"))
     with pytest.raises(InputError, match="its classes are not those"):
         Predictor(weights).evaluate(train_set, renamed)
-
-
-def test_weights_without_a_layout_ask_for_it(trained, tmp_path) -> None:
-    """As the first versions wrote them."""
-    weights, (_, test_set), _ = trained
-    with safe_open(weights, framework="pt") as file:
-        metadata = {k: v for k, v in file.metadata().items() if k != "layout"}
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    old = tmp_path / "old.safetensors"
-    save_file(state, old, metadata=metadata)
-    assert load_trained(old).layout is None
-    with pytest.raises(InputError, match=r"old\.safetensors: field 'layout': missing"):
-        Predictor(old)
-    found = Predictor(old, layout=PUPPET).probabilities(test_set.clip(0))
-    assert np.array_equal(found, Predictor(weights).probabilities(test_set.clip(0)))
 
 
 def test_weights_that_are_none(tmp_path) -> None:

@@ -179,9 +179,9 @@ def test_objective_is_eq_19_and_22():
     y = torch.tensor([0, 1, 2, 3])
     supervised = sum(soft_margin_focal(z, y, 2.0, 0.4) for z in zs.values())
     torch.testing.assert_close(
-        objective(zs, y, gamma=2.0, margin=0.4, mutual=0), supervised
+        objective(zs, y, gamma=2.0, margin=0.4, mutual_weight=0), supervised
     )
     torch.testing.assert_close(
-        objective(zs, y, gamma=2.0, margin=0.4, mutual=0.1),
+        objective(zs, y, gamma=2.0, margin=0.4, mutual_weight=0.1),
         supervised + 0.1 * mimicry(list(zs.values())),
     )

@@ -5,19 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skellib.initialisation import INITIALISATIONS
-from skellib.models import SLnLRFA, frequency, transform
-from skellib.models.network import BODIES, FUSIONS, POOLINGS
-from skellib.models.normalisation import NORMALISATIONS, input_normalisation
-from skellib.preprocessing import PADDINGS, velocity
+from skellib import variants
+from skellib.models import SLnLRFA
+from skellib.preprocessing import velocity
+from skellib.variants import NORMALISATIONS
 
 SMALL = {
-    "classes": 7,
+    "num_classes": 7,
     "joints": 5,
     "frames": 16,
     "new_joints": 8,
     "coordinate_systems": 2,
-    "widths": (4, 4, 6, 6, 8, 8),
+    "channels": (4, 4, 6, 6, 8, 8),
     "dropout": 0.0,
 }
 
@@ -30,19 +29,21 @@ def example(bodies=1, joints=5, frames=16, batch=3):
     return torch.randn(batch, 3, frames, joints, bodies)
 
 
-OPTIONS = (
-    [("transform", k) for k in transform.KINDS]
-    + [("frequency_attention", k) for k in frequency.KINDS]
-    + [("fusion", k) for k in FUSIONS]
-    + [("pooling", k) for k in POOLINGS]
-    + [("combine_bodies", k) for k in BODIES]
-    + [("order", k) for k in ("parallel", "sequential")]
-    + [("slnl_blocks", k) for k in range(7)]
-    + [("normalisation", k) for k in NORMALISATIONS]
-    + [("velocity_padding", k) for k in PADDINGS]
-    + [("initialisation", k) for k in INITIALISATIONS]
-    + [("axes", k) for k in (("t",), ("s",), ("t", "s", "st"))]
-)
+CHOICES = {
+    "transform": variants.TRANSFORMS,
+    "frequency_attention": variants.FREQUENCY_ATTENTION,
+    "fusion": variants.FUSIONS,
+    "pooling": variants.POOLINGS,
+    "combine_bodies": variants.BODIES,
+    "order": variants.ORDERS,
+    "dropout_at": variants.DROPOUT_PLACES,
+    "normalisation": variants.NORMALISATIONS,
+    "velocity_padding": variants.PADDINGS,
+    "initialisation": variants.INITIALISATIONS,
+    "slnl_blocks": range(7),
+    "axes": (("t",), ("s",), ("t", "s", "st")),
+}
+OPTIONS = [(name, value) for name, values in CHOICES.items() for value in values]
 
 
 @pytest.mark.parametrize("bodies", [1, 2])
@@ -51,7 +52,7 @@ def test_every_variant_runs(name, value, bodies):
     model = make(bodies=bodies, **{name: value}).eval()
     logits = model(example(bodies))
     branches = {"fused"}
-    if model.fusion == "multi_task":
+    if model.fusion.classifiers:
         branches |= {"position", "velocity"}
     assert set(logits) == branches
     assert all(z.shape == (3, 7) and z.isfinite().all() for z in logits.values())
@@ -83,11 +84,11 @@ def test_kinetics_network():
     """IV-A: two more blocks of 512, kernels of 5 in the first two, 128 frames."""
     with torch.device("meta"):
         model = SLnLRFA(
-            classes=400,
+            num_classes=400,
             joints=18,
             bodies=2,
             frames=128,
-            widths=(64, 64, 128, 128, 256, 256, 512, 512),
+            channels=(64, 64, 128, 128, 256, 256, 512, 512),
             kernels=(5, 5, 3, 3, 3, 3, 3, 3),
         )
         logits = model(torch.empty(2, 3, 128, 18, 2))
@@ -120,19 +121,19 @@ def test_input_normalisation_over_channels_or_joints():
     x = torch.randn(6, 3, 4, 5, dtype=torch.float64) * 7 + 2
     axes = {"channels": (0, 2, 3), "joints": (0, 2)}
     for kind, over in axes.items():
-        layer = input_normalisation(kind, 3, 5).double()
+        layer = NORMALISATIONS.find(kind)(3, 5).double()
         mean = x.mean(over, keepdim=True)
         variance = x.var(over, keepdim=True, unbiased=False)
         expected = (x - mean) / (variance + layer.eps).sqrt()
         torch.testing.assert_close(layer(x), expected)
-    assert input_normalisation("none", 3, 5)(x) is x
+    assert NORMALISATIONS.find("none")(3, 5)(x) is x
     with pytest.raises(ValueError, match="normalisation 'all' is none of channels"):
-        input_normalisation("all", 3, 5)
+        NORMALISATIONS.find("all")
 
 
 @pytest.mark.parametrize("kind", ["he", "xavier"])
 def test_initialisation_has_the_variance_of_its_rule(kind):
-    wide = make(widths=(64,) * 6, classes=64, initialisation=kind)
+    wide = make(channels=(64,) * 6, num_classes=64, initialisation=kind)
     block = wide.streams["position"].blocks[2]
     fans = {
         block.spatiotemporal: (64 * 9, 64 * 9),
@@ -202,7 +203,7 @@ def test_evaluation_mode_is_deterministic_and_clip_by_clip():
         ({"fusion": "late"}, "fusion 'late' is none of position"),
         ({"pooling": "all"}, "pooling 'all' is none of time, both"),
         ({"combine_bodies": "mean"}, "combine_bodies 'mean' is none of"),
-        ({"slnl_blocks": 7}, "slnl_blocks is 7, but there are 6 blocks"),
+        ({"slnl_blocks": 7}, "slnl_blocks is 7, but channels names 6 blocks"),
     ],
 )
 def test_unknown_options(options, message):

@@ -92,5 +92,5 @@ def test_equivariance_to_the_order_of_positions():
 
 
 def test_unknown_axes():
-    with pytest.raises(ValueError, match="'ts' are none of t, s, st"):
+    with pytest.raises(ValueError, match="'ts' is none of t, s, st"):
         NonLocal(P, Q, L, axes="ts")

@@ -168,15 +168,15 @@ def test_half_precision_storage_gives_float32_batches():
 @settings(deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 300), min_size=1, max_size=20),
-    floor=st.sampled_from([1, 64]),
+    least=st.sampled_from([1, 64]),
     seed=st.integers(0, 999),
 )
-def test_crops_lie_in_their_clip(lengths, floor, seed):
+def test_crops_lie_in_their_clip(lengths, least, seed):
     lengths = torch.tensor(lengths)
     generator = torch.Generator().manual_seed(seed)
-    offset, kept = random_crop(lengths, generator, floor=floor)
+    offset, kept = random_crop(lengths, generator, min_frames=least)
     assert (offset >= 0).all() and (offset + kept <= lengths).all()
-    assert (kept >= torch.minimum(lengths, torch.tensor(floor))).all()
+    assert (kept >= torch.minimum(lengths, torch.tensor(least))).all()
     assert (kept >= (lengths / 2).floor()).all()
     start, size = central_crop(lengths)
     assert (size >= 1).all() and (start + size <= lengths).all()
@@ -202,7 +202,7 @@ def test_short_clips_are_cropped_too():
     lengths = torch.full((1000,), 30)
     _, kept = random_crop(lengths, torch.Generator().manual_seed(0))
     assert (kept < 30).float().mean() > 0.9
-    _, floored = random_crop(lengths, torch.Generator().manual_seed(0), floor=64)
+    _, floored = random_crop(lengths, torch.Generator().manual_seed(0), min_frames=64)
     assert (floored == 30).all()
 
 

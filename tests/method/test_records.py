@@ -112,6 +112,6 @@ def test_a_record_under_another_runs_name(tmp_path):
 
 def test_another_version(tmp_path):
     path = RecordStore(tmp_path).put(make_record())
-    path.write_text(path.read_text().replace('"version": 1', '"version": 99'))
-    with pytest.raises(InputError, match="version 99, expected 1"):
+    path.write_text(path.read_text().replace('"version": 2', '"version": 99'))
+    with pytest.raises(InputError, match="version 99, expected 2"):
         read_record(path)

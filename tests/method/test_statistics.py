@@ -241,27 +241,27 @@ ONE = Difference(1, 1.0, None, None, None)
 @pytest.mark.parametrize(
     ("difference", "reported", "profile", "words"),
     [
-        (CLEAR, 0.5, "paper", "reproduced"),
+        (CLEAR, 0.5, "full", "reproduced"),
         (CLEAR, 0.5, "laptop", "reproduced"),
-        (CLEAR, -0.5, "paper", "opposite"),
-        (Difference(3, -1.0, -1.6, -0.4, 0.25), -0.5, "paper", "reproduced"),
-        (UNCLEAR, 0.5, "paper", "not resolved with 3 seeds"),
-        (UNCLEAR, -0.5, "paper", "not resolved with 3 seeds"),
-        (ONE, 0.5, "paper", "one seed: same sign, resolves nothing"),
+        (CLEAR, -0.5, "full", "opposite"),
+        (Difference(3, -1.0, -1.6, -0.4, 0.25), -0.5, "full", "reproduced"),
+        (UNCLEAR, 0.5, "full", "not resolved with 3 seeds"),
+        (UNCLEAR, -0.5, "full", "not resolved with 3 seeds"),
+        (ONE, 0.5, "full", "one seed: same sign, resolves nothing"),
         # Two clear pairs: a third one has been seen to take that back.
         (Difference(2, 3.4, 0.3, 6.6, 0.5), 0.9, "laptop", "not resolved with 2 seeds"),
         (ONE, -0.5, "laptop", "one seed: opposite sign, resolves nothing"),
         (
             Difference(1, 0.0, None, None, None),
             0.5,
-            "paper",
+            "full",
             "one seed: equal, resolves nothing",
         ),
         (CLEAR, 0.5, "quick", "no verdict (quick)"),
         (ONE, None, "quick", "no verdict (quick)"),
-        (CLEAR, None, "paper", ""),
-        (CLEAR, 0.0, "paper", ""),
-        (None, 0.5, "paper", ""),
+        (CLEAR, None, "full", ""),
+        (CLEAR, 0.0, "full", ""),
+        (None, 0.5, "full", ""),
         (None, 0.5, "quick", ""),
     ],
 )
@@ -270,10 +270,10 @@ def test_verdicts(difference, reported, profile, words):
 
 
 def test_verdict_of_folds():
-    assert verdict(UNCLEAR, 1.0, "paper", "fold") == "not resolved with 3 folds"
+    assert verdict(UNCLEAR, 1.0, "full", "fold") == "not resolved with 3 folds"
 
 
 def test_equal_differences_are_no_evidence_of_precision():
     """Two seeds may differ by the same clip: an interval of width 0 says nothing."""
     d = paired([72.41379310344827, 70.0], [72.19827586206896, 69.78448275862069])
-    assert verdict(d, 0.5, "paper") == "not resolved with 2 seeds"
+    assert verdict(d, 0.5, "full") == "not resolved with 2 seeds"

@@ -17,18 +17,18 @@ from skellib.records import RecordStore
 from skellib.steps import CapturedStep, Step
 from skellib.training import Execution, train
 
-SETTINGS = {"gamma": 2.0, "margin": 0.6, "mutual": 0.1}
+SETTINGS = {"gamma": 2.0, "margin": 0.6, "mutual_weight": 0.1}
 
 
 def network():
     torch.manual_seed(0)
     return SLnLRFA(
-        classes=3,
+        num_classes=3,
         joints=5,
         frames=8,
         new_joints=4,
         coordinate_systems=2,
-        widths=(4, 4),
+        channels=(4, 4),
         slnl_blocks=1,
         kernels=3,
         dropout=0.0,

@@ -34,7 +34,7 @@ def experiment():
         **{
             "training.epochs": 4,
             "preprocessing.frames": 8,
-            "model.widths": (4, 4, 4, 4, 6, 6),
+            "model.channels": (4, 4, 4, 4, 6, 6),
             "model.new_joints": 8,
         }
     )
@@ -73,7 +73,7 @@ def test_record(undisturbed, experiment, data):
     assert record.experiment == experiment
     assert [epoch.epoch for epoch in record.history] == [1, 2, 3, 4]
     rates = [epoch.learning_rate for epoch in record.history]
-    decay = experiment.training.decay
+    decay = experiment.training.lr_decay
     assert rates == pytest.approx([0.001 * decay**i for i in range(4)])
     assert [e.test_top1 is not None for e in record.history] == [False, True] * 2
     assert record.history[-1].test_top1 == pytest.approx(record.test.top1)
@@ -82,7 +82,7 @@ def test_record(undisturbed, experiment, data):
     assert record.data["fingerprint"] == data[0].fingerprint
     assert record.execution["precision"] == "32-true"
     assert record.parameters == sum(
-        p.numel() for p in build_model(experiment, data[0]).parameters()
+        p.numel() for p in build_model(experiment, data[0], 0).parameters()
     )
     assert record.seconds > 0 and record.peak_memory > 0
     assert not list(folder.glob("**/*.ckpt")) and not list(folder.glob("**/*.part"))
@@ -118,7 +118,7 @@ def test_resumed_run_equals_undisturbed(
     undisturbed, experiment, data, tmp_path, monkeypatch, after
 ):
     """Stopped in the middle of an epoch, then run again: bit for bit the same."""
-    steps_an_epoch = -(-len(data[0]) // experiment.training.batch)
+    steps_an_epoch = -(-len(data[0]) // experiment.training.batch_size)
     left = after * steps_an_epoch + 1
     step = torch.optim.Adam.step
 

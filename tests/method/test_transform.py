@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skellib.models import TransformNetwork
-from skellib.models.transform import KINDS
+from skellib.variants import TRANSFORMS
 
 
 def example(dtype=torch.float64):
@@ -35,7 +35,7 @@ def test_shapes(kind, channels, joints):
 
 
 def test_every_kind_is_tested():
-    assert set(KINDS) == {"none", "coordinate", "skeleton", "both", "cnn"}
+    assert set(TRANSFORMS) == {"none", "coordinate", "skeleton", "both", "cnn"}
 
 
 def test_raw_data_passes_unchanged():

@@ -10,11 +10,12 @@ from skellib.errors import InputError
 from skellib.experiment import final_model
 from skellib.records import RecordStore
 from skellib.training import Execution, train
+from skellib.variants import FREQUENCY_ATTENTION, INITIALISATIONS
 from skellib.weights import (
     build_model,
+    find_weights,
     initial_network,
     load_model,
-    released_weights_path,
     save_weights,
     weights_path,
 )
@@ -23,7 +24,7 @@ TINY = final_model("synthetic", "quick", "cross_subject").replace(
     **{
         "training.epochs": 1,
         "preprocessing.frames": 8,
-        "model.widths": (4, 4, 4, 4, 6, 6),
+        "model.channels": (4, 4, 4, 4, 6, 6),
         "model.new_joints": 8,
     }
 )
@@ -36,9 +37,7 @@ def data():
 
 
 def drawn(experiment, data, seed):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build_model(experiment, data[0]).state_dict()
+    return build_model(experiment, data[0], seed).state_dict()
 
 
 def trained(experiment, data, folder, seed=0):
@@ -72,14 +71,71 @@ def test_transforms_by_a_seed_of_their_own(data):
     assert not differing(same, by_3)
 
 
-def test_the_generator_goes_on_as_if_nothing_else_was_drawn(data):
-    after = []
-    for experiment in (TINY, TINY.replace(**{"training.transform_seed": 5})):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(3)
-            build_model(experiment, data[0])
-            after.append(torch.rand(4))
-    assert torch.equal(*after)
+def test_the_global_generator_is_left_as_it_was(data):
+    before = torch.get_rng_state()
+    for draws in ("keyed", "sequential"):
+        build_model(TINY.replace(**{"training.draws": draws}), data[0], seed=3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+# --- keyed draws ---------------------------------------------------------------------
+
+
+def shared(one, other, data, seed=0):
+    """Parameters of layers that two experiments share, and those that differ."""
+    a, b = (drawn(experiment, data, seed) for experiment in (one, other))
+    reshaped = {
+        name.rpartition(".")[0]
+        for name in a.keys() & b.keys()
+        if a[name].shape != b[name].shape
+    }
+    common = {n for n in a.keys() & b.keys() if n.rpartition(".")[0] not in reshaped}
+    differ = {name for name in common if not torch.equal(a[name], b[name])}
+    return common, differ
+
+
+@pytest.mark.parametrize("initialisation", list(INITIALISATIONS))
+def test_rows_share_every_layer_that_both_have(data, initialisation):
+    base = TINY.replace(**{"model.initialisation": initialisation})
+    for change in (
+        {"model.frequency_attention": "none"},
+        {"model.slnl_blocks": 0},
+        {"model.transform": "none"},
+        {"model.transform": "skeleton"},
+        {"model.fusion": "position", "loss.mutual_weight": 0},
+        {"model.axes": ("t",)},
+    ):
+        common, differ = shared(base, base.replace(**change), data)
+        assert common and not differ, change
+
+
+def test_rows_of_table_vii_differ_in_the_attention_alone(data):
+    networks = {
+        kind: drawn(TINY.replace(**{"model.frequency_attention": kind}), data, 0)
+        for kind in FREQUENCY_ATTENTION
+    }
+    rest = [
+        {name: value for name, value in state.items() if ".attention." not in name}
+        for state in networks.values()
+    ]
+    for other in rest[1:]:
+        assert not differing(rest[0], other)
+
+
+def test_sequential_draws_shift_every_later_layer(data):
+    """As in the first edition: the fault that keyed draws mend."""
+    base = TINY.replace(**{"training.draws": "sequential"})
+    change = {"model.frequency_attention": "none"}
+    _, differ = shared(base, base.replace(**change), data)
+    assert "classifiers.fused.weight" in differ
+
+
+def test_seeds_and_layers_have_draws_of_their_own(data):
+    zero, one = drawn(TINY, data, 0), drawn(TINY, data, 1)
+    name = "streams.position.transform.skeleton.weight"
+    assert not torch.equal(zero[name], one[name])
+    assert not torch.equal(zero[name], zero[name.replace("position", "velocity")])
+    assert not zero["streams.position.blocks.0.partners.t.w.weight"].any()
 
 
 def test_a_file_knows_the_network_before_its_first_step(data, tmp_path):
@@ -99,7 +155,7 @@ def test_transforms_that_are_not_learnt_stay_as_drawn(data, tmp_path):
 
 
 def test_half_precision_is_read_as_float32(data, tmp_path):
-    model = build_model(TINY, data[0])
+    model = build_model(TINY, data[0], seed=0)
     path = tmp_path / "half.safetensors"
     save_weights(model.half(), path, TINY, 0, data[0])
     read = load_model(path)[0]
@@ -118,7 +174,7 @@ def test_foreign_and_missing_files(read, tmp_path):
 
 def test_the_draw_of_the_kept_network_is_the_one_it_was_trained_from():
     """Another draw would be at right angles to the trained matrix, more or less."""
-    path = released_weights_path(final_model("nucla", "laptop"), 0)
+    path = find_weights(final_model("nucla", "laptop"), 0)
     before, after = initial_network(path), load_model(path)[0]
     for stream in ("position", "velocity"):
         name = f"streams.{stream}.transform.skeleton.weight"

@@ -36,7 +36,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SKELLIB_DATA", str(tmp_path / "packed"))
     for name, value in {
         "preprocessing.frames": 8,
-        "model.widths": (4, 4, 4, 4, 4, 4),
+        "model.channels": (4, 4, 4, 4, 4, 4),
         "model.new_joints": 6,
         "model.coordinate_systems": 2,
         "training.epochs": 2,

@@ -96,10 +96,10 @@ def test_execute_passes_parameters_and_stamps(write, tmp_path: Path) -> None:
         "import os, sys\nprint(profile, sys.executable, os.getcwd(), sep='\\n')",
     )
     out = tmp_path / "executed" / "01_one.ipynb"
-    returned = execute(source, out, profile="paper")
+    returned = execute(source, out, profile="full")
 
     profile, interpreter, folder = outputs(out).splitlines()
-    assert profile == "paper"
+    assert profile == "full"
     # The root is written as "." so that a copy names no folder of the machine.
     root = str(tmp_path)
     assert interpreter == sys.executable.replace(root, ".")
@@ -109,7 +109,7 @@ def test_execute_passes_parameters_and_stamps(write, tmp_path: Path) -> None:
     assert metadata["skellib"] == returned
     assert returned["commit"] == "0123456789ab"
     assert returned["clean"] is False
-    assert returned["parameters"] == {"profile": "paper"}
+    assert returned["parameters"] == {"profile": "full"}
     assert returned["seconds"] > 0
     assert "papermill" not in metadata
     assert [p.name for p in out.parent.iterdir()] == ["01_one.ipynb"]
@@ -141,7 +141,7 @@ def test_execute_refuses_bad_parameters(
 ) -> None:
     source = write("01_one", parameters=parameters)
     with pytest.raises(InputError, match=message):
-        execute(source, tmp_path / "out.ipynb", profil="paper")
+        execute(source, tmp_path / "out.ipynb", profil="full")
     assert not (tmp_path / "out.ipynb").exists()
 
 

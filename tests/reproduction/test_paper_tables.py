@@ -103,11 +103,11 @@ def test_rows_of_the_paper_are_experiments_and_peers_are_not():
                     assert (e.dataset, e.protocol) == (column.dataset, column.protocol)
 
 
-def key(number, label, profile="paper"):
+def key(number, label, profile="full"):
     return TABLES[number].row(label).experiment(UCLA, profile).key
 
 
-@pytest.mark.parametrize("profile", ["quick", "laptop", "paper"])
+@pytest.mark.parametrize("profile", ["quick", "laptop", "full"])
 def test_rows_that_are_the_same_experiment_have_the_same_key(profile):
     same = [
         [("V", "Coordinate and Skeleton Trans."), ("VI", "CE (Baseline1)")],
@@ -165,7 +165,7 @@ def test_the_chain_of_baselines_changes_one_thing_at_a_time():
         {"loss.gamma", "loss.margin"},
         {"model.frequency_attention"},
         {"model.slnl_blocks"},
-        {"loss.mutual"},
+        {"loss.mutual_weight"},
     ]
     assert steps[-1].key == TABLES["IV"].rows[-1].experiment(UCLA).key
 
@@ -190,7 +190,7 @@ def test_each_open_choice_is_one_change_and_never_sees_view_3():
     table = OWN_TABLES["Open choices"]
     (column,) = table.columns
     assert column.protocol == "validation"
-    for profile in ("laptop", "paper"):
+    for profile in ("laptop", "full"):
         base = final_model("nucla", profile, "validation")
         differences = {}
         for row in table.rows:
@@ -204,7 +204,7 @@ def test_each_open_choice_is_one_change_and_never_sees_view_3():
             }
         # The profile's own dropout is one of the three that are listed.
         same = [label for label, changed in differences.items() if not changed]
-        own = {"laptop": "No dropout", "paper": "Dropout 0.2 at the end of a block"}
+        own = {"laptop": "No dropout", "full": "Dropout 0.2 at the end of a block"}
         assert same == ["As decided", own[profile]]
         dropout = {"model.dropout", "model.dropout_at"}
         for label, changed in differences.items():
@@ -216,9 +216,9 @@ def test_the_other_splits_have_the_rows_of_table_v_and_never_see_view_3():
     protocols = [column.protocol for column in table.columns]
     assert protocols == ["validation", "camera_1_2", "camera_2_1"]
     for row, paper in zip(table.rows, five.rows, strict=True):
-        there = paper.experiment(five.column("N-UCLA"), "paper")
+        there = paper.experiment(five.column("N-UCLA"), "full")
         for column in table.columns:
-            here = row.experiment(column, "paper")
+            here = row.experiment(column, "full")
             assert here == there.replace(protocol=column.protocol)
         assert not row.reported
 
@@ -240,7 +240,7 @@ def test_how_far_to_turn_is_chosen_without_view_3():
                 bound = getattr(turns, name)
                 said = f"{name} up to {bound:g}°" in row.label.lower()
                 assert said == (bound > 0)
-            back = {"preprocessing.pitch": 0, "preprocessing.yaw": 0}
+            back = {"preprocessing.max_pitch": 0, "preprocessing.max_yaw": 0}
             assert row.experiment(column).replace(**back) == straight
 
 

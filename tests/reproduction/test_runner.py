@@ -42,7 +42,7 @@ CPU = Execution(accelerator="cpu", threads=1, evaluate_every=100)
 TINY = {
     "training.epochs": 4,
     "preprocessing.frames": 8,
-    "model.widths": (4, 4, 4, 4, 4, 4),
+    "model.channels": (4, 4, 4, 4, 4, 4),
     "model.new_joints": 8,
     "model.frequency_attention": "none",
     "model.slnl_blocks": 1,
@@ -109,7 +109,7 @@ def wait_for(condition, process=None, seconds=60):
 
 
 def test_runs_are_unique_and_in_order_of_value(root):
-    runs = plan.runs(datasets=["nucla"], profile="paper", root=root)
+    runs = plan.runs(datasets=["nucla"], profile="full", root=root)
     assert len(set(runs)) == len(runs)
     assert len({(run.experiment.key, run.seed) for run in runs}) == len(runs)
     column = TABLES["V"].column("N-UCLA")
@@ -121,19 +121,19 @@ def test_runs_are_unique_and_in_order_of_value(root):
         TABLES["X"].row("MTL w/o ML"),
         TABLES["X"].row("MTL w/ ML"),
     ]
-    headline = [row.experiment(column, "paper").key for row in chain]
+    headline = [row.experiment(column, "full").key for row in chain]
     assert [run.experiment.key for run in runs[:6]] == headline
     keys = list(dict.fromkeys(run.experiment.key for run in runs))
     ours = {
         key
         for table in OWN_TABLES.values()
         if any(column.dataset == "nucla" for column in table.columns)
-        for key in coverage.expected_experiments(table, "nucla", "paper")
+        for key in coverage.expected_experiments(table, "nucla", "full")
     }
     ours -= {
         key
         for t in TABLES.values()
-        for key in coverage.expected_experiments(t, "nucla", "paper")
+        for key in coverage.expected_experiments(t, "nucla", "full")
     }
     our_own = [run for run in runs if run.experiment.key in ours]
     own = len({run.experiment.key for run in our_own})
@@ -172,13 +172,13 @@ def test_every_fold_is_a_run(root):
 
 def test_default_data_sets(root, tmp_path):
     assert {r.experiment.dataset for r in plan.runs()} == {"synthetic"}
-    prepared = plan.runs(profile="paper", root=root)
+    prepared = plan.runs(profile="full", root=root)
     assert {r.experiment.dataset for r in prepared} == {"nucla", "sbu"}
     # Of a data set that the paper does not have: only the book's own rows on it.
     labels = {r.label.partition(" ")[0] for r in prepared if r.experiment.fold}
     assert labels == {"Other"}
     with pytest.raises(InputError, match="skellib prepare nucla"):
-        plan.runs(profile="paper", root=tmp_path)
+        plan.runs(profile="full", root=tmp_path)
     with pytest.raises(InputError, match="skellib prepare sbu"):
         plan.runs(datasets=["sbu"], root=tmp_path)
 
@@ -199,7 +199,7 @@ def test_unknown_names(arguments, message):
 def test_quick_records_live_apart(monkeypatch, tmp_path):
     monkeypatch.setenv("SKELLIB_ROOT", str(tmp_path))
     assert plan.store_for("quick").folder == tmp_path / "data" / "quick"
-    for profile in ("laptop", "paper"):
+    for profile in ("laptop", "full"):
         assert plan.store_for(profile).folder == tmp_path / "data" / "records"
 
 

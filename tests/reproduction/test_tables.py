@@ -146,8 +146,8 @@ def test_quick_runs_get_no_verdict(store):
 
 
 def test_runs_of_the_papers_network_are_plainly_measured(store):
-    record(store, BASE, [0.896], profile="paper")
-    c = cell(store, BASE, profile="paper")
+    record(store, BASE, [0.896], profile="full")
+    c = cell(store, BASE, profile="full")
     assert c.measured_text == "measured (1 seed): 89.6 %"
     assert cell(store, BASE, profile="laptop").summary is None
 
@@ -240,9 +240,9 @@ def test_numbers_that_the_papers_text_lost_and_its_units(store):
 
 def test_every_cell_of_every_table_says_whose_it_is(store):
     for label in (BASE, FULL):
-        record(store, label, [0.5, 0.6], profile="paper")
+        record(store, label, [0.5, 0.6], profile="full")
     for table in TABLES.values():
-        found = cells.cells(table, "paper", store)
+        found = cells.cells(table, "full", store)
         assert len(found) == len(table.rows) * len(table.columns)
         for c in found:
             assert c.paper_text.startswith("paper: ")
@@ -314,9 +314,9 @@ def test_shown(store):
     ]
     assert s.loc[FULL, "laptop: measured"].endswith("(1 seed): 70.0 %")
     assert all(isinstance(text, str) for text in s.to_numpy().ravel())
-    assert list(render.as_text(TABLES["IV"], UCLA, store, ["paper"]).columns) == [
+    assert list(render.as_text(TABLES["IV"], UCLA, store, ["full"]).columns) == [
         "paper",
-        "paper: measured",
+        "full: measured",
     ]
 
 
@@ -326,7 +326,7 @@ def test_html_is_whole_and_escaped(store):
     page = render.html(s)
     assert "a &lt; b " + "x" * 200 in page
     assert "..." not in page
-    for profile in ("laptop", "paper"):  # each command once, below the table
+    for profile in ("laptop", "full"):  # each command once, below the table
         command = f"reproduce --profile {profile} --datasets nucla --tables V"
         assert page.split("</table>")[1].count(command) == 1
     assert page.count(">not run yet<") == 10
@@ -335,7 +335,7 @@ def test_html_is_whole_and_escaped(store):
 
 def test_html_says_once_how_to_prepare_what_one_must_fetch(store):
     table = TABLES["I"]
-    page = render.html(render.as_text(table, "NTU-CS", store, ("paper",)))
+    page = render.html(render.as_text(table, "NTU-CS", store, ("full",)))
     cells, below = page.split("</table>")
     assert cells.count("not run: needs NTU RGB+D data<") == 2
     assert below == (
@@ -357,9 +357,9 @@ def test_what_is_prepared_is_run_next(store, tmp_path, monkeypatch):
     assert c.unit == "fold"
     for name in ("SYSU-CS", "SYSU-SS"):
         column = table.column(name)
-        found = results.experiments(table.row("SLnL-rFA"), column, "paper")
+        found = results.experiments(table.row("SLnL-rFA"), column, "full")
         assert [each.fold for each in found] == list(range(30))
-    notes = coverage.coverage(store, "paper").set_index("dataset")["note"]
+    notes = coverage.coverage(store, "full").set_index("dataset")["note"]
     assert notes["sysu"] == ""
 
 
@@ -389,7 +389,7 @@ def test_single_runs_by_seed(store):
     assert list(runs.columns) == [0, 1] and runs.columns.name == "seed"
     assert runs.loc[BASE].tolist() == pytest.approx([50, 60])
     assert runs.loc[FULL, 0] == pytest.approx(70) and runs.loc[FULL].isna()[1]
-    assert render.by_seed(V, UCLA, store, "paper").empty
+    assert render.by_seed(V, UCLA, store, "full").empty
     four = render.by_seed(TABLES["IV"], UCLA, store, "laptop")
     assert list(four.index) == ["SLnL-rFA", "SLnL-rFA+ML"]  # other people's left out
 
@@ -427,12 +427,12 @@ def test_coverage(store):
     assert counts.loc["V", "missing"] == 2 * 5 - 2
     assert counts.loc["VII", "recorded"] == 0
     assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 2 * 96 - 2]
-    other = coverage.coverage(store, "paper", ["nucla"], seeds=2)
+    other = coverage.coverage(store, "full", ["nucla"], seeds=2)
     assert other["recorded"].sum() == 0
 
 
 def test_coverage_of_every_data_set(store):
-    counts = coverage.coverage(store, "paper")
+    counts = coverage.coverage(store, "full")
     paper, others = {"ntu", "kinetics", "sysu", "nucla"}, {"utd_mhad", "sbu"}
     assert set(counts["dataset"]) == paper | others | {""}
     asked = counts[counts["dataset"].isin(others)]
@@ -454,7 +454,7 @@ def test_unknown_profile_and_data_set(store):
         with pytest.raises(InputError, match="profile 'huge' is none of"):
             call()
     with pytest.raises(InputError, match="'mnist'"):
-        coverage.coverage(store, "paper", ["mnist"])
+        coverage.coverage(store, "full", ["mnist"])
 
 
 def test_records_of_no_table_and_files_that_are_none(store):
@@ -529,7 +529,7 @@ def test_settings_are_those_that_differ():
     assert list(made.columns) == ["model.transform"]
     assert list(made.index) == [row.label for row in V.rows]
     assert made.loc[BASE, "model.transform"] == "none"
-    other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "paper")}
+    other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "full")}
     assert "profile" not in render.settings(other)
     assert "training.epochs" in render.settings(other)
 
@@ -541,4 +541,4 @@ def test_the_tally_of_a_column(store):
     record(store, FULL, [0.78, 0.81, 0.84])  # differences 10, 11, 12
     record(store, "CNN Variant", [0.60, 0.90, 0.70])
     assert render.completion(V, "N-UCLA", store) == {**empty, "done": 3, "decided": 1}
-    assert render.completion(V, "N-UCLA", store, ["paper"])["done"] == 0
+    assert render.completion(V, "N-UCLA", store, ["full"])["done"] == 0
