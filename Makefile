@@ -19,28 +19,33 @@ UV       := $(shell command -v uv 2>/dev/null)
 HTML_VENV  := $(if $(wildcard $(STAMP)),$(VENV),.venv-book)
 HTML_STAMP := $(HTML_VENV)/.set-up
 
-# $(call install,ENVIRONMENT,ARGUMENTS): uv where it is on PATH, pip otherwise.
-install = $(if $(UV),$(UV) pip install -q --python $(1)/bin/python,$(1)/bin/python -m pip install -q --disable-pip-version-check) -c constraints.txt $(2)
+# $(call install,ENVIRONMENT,CONSTRAINTS,ARGUMENTS): uv where it is on PATH, pip otherwise.
+install = $(if $(UV),$(UV) pip install -q --python $(1)/bin/python,$(1)/bin/python -m pip install -q --disable-pip-version-check) -c $(2) $(3)
 
 SPHINX := -W -n --keep-going -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book html test lint lab reproduce gpu-queue gpu-run bench clean
+.PHONY: help setup book html test test-oldest lint lab reproduce gpu-queue gpu-run bench clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## make .venv with everything in it
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(call install,$(VENV),-e '.[$(EXTRAS)]')
+	$(call install,$(VENV),constraints.txt,-e '.[$(EXTRAS)]')
 	@touch $@
 
 .venv-book/.set-up: pyproject.toml constraints.txt
 	test -x .venv-book/bin/python || $(PYTHON) -m venv .venv-book
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["book"], sep="\n")' > .venv-book/requirements.txt
-	$(call install,.venv-book,-r .venv-book/requirements.txt)
+	$(call install,.venv-book,constraints.txt,-r .venv-book/requirements.txt)
+	@touch $@
+
+.venv-oldest/.set-up: pyproject.toml constraints-oldest.txt
+	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	$(call install,.venv-oldest,constraints-oldest.txt,-r constraints-oldest.txt -e .)
 	@touch $@
 
 book: $(STAMP)  ## execute every notebook and render the book
@@ -54,6 +59,9 @@ html: $(HTML_STAMP)  ## render the book from the recorded runs, nothing executed
 
 test: $(STAMP)  ## run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+test-oldest: .venv-oldest/.set-up  ## run all tests with the oldest versions allowed
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n $(WORKERS)
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
