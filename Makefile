@@ -63,10 +63,13 @@ test: $(STAMP)  ## run all tests
 test-oldest: .venv-oldest/.set-up  ## run all tests with the oldest versions allowed
 	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n $(WORKERS)
 
-lint: $(STAMP)  ## style and types
+# The hooks of .pre-commit-config.yaml are these commands; a test compares them.
+lint: $(STAMP)  ## style, types, spelling, and notebooks without outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
