@@ -40,6 +40,14 @@ def prepare(
         str | None,
         typer.Option(help="A custom data set's skeleton: a layout's name or its file."),
     ] = None,
+    successive: Annotated[
+        bool,
+        typer.Option(
+            "--successive",
+            help="Take the rows of a custom data set's tables as successive frames, "
+            "whatever their frame numbers.",
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad file.")
     ] = False,
@@ -76,10 +84,12 @@ def prepare(
             strict=strict,
             dtype=dtype,
             max_bytes=max_bytes,
+            successive=successive,
         )
-    elif name is not None or layout is not None:
+    elif name is not None or layout is not None or successive:
         raise InputError(
-            f"prepare {dataset}: --name and --layout are for `prepare custom`"
+            f"prepare {dataset}: --name, --layout and --successive are for `prepare "
+            "custom`"
         )
     else:
         prepared = prepare_dataset(
@@ -92,6 +102,8 @@ def prepare(
             max_bytes=max_bytes,
         )
     _print_left_out(prepared)
+    for note in prepared.notes:
+        print(f"note: {note}")
     packed = PackedDataset.open(prepared.path)
     bodies = "1 body" if packed.bodies == 1 else f"up to {packed.bodies} bodies"
     print(

@@ -91,13 +91,13 @@ def assignments(pairs: list[str], option: str) -> dict[str, Any]:
 
 def protocol_of(dataset: str, protocol: str | None, root: Path | None) -> str:
     """The protocol that was asked for, or the data set's first."""
-    from skellib.data import PROTOCOLS, open_dataset, protocols_of
+    from skellib.data import PROTOCOLS, default_of, open_dataset
 
     if protocol is not None:
         return protocol
     if dataset in PROTOCOLS:
         return PROTOCOLS[dataset][0]
-    return protocols_of(open_dataset(dataset, root))[0]
+    return default_of(open_dataset(dataset, root))
 
 
 def execution_of(

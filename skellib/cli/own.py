@@ -130,6 +130,14 @@ def predict(
         ),
     ] = None,
     top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 5,
+    successive: Annotated[
+        bool,
+        typer.Option(
+            "--successive",
+            help="Take the rows of a .csv as successive frames, as for `prepare "
+            "custom`.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: all classes of every clip.")
     ] = False,
@@ -150,7 +158,7 @@ def predict(
     predictor = Predictor(checkpoint)
     answers: list[dict[str, Any]] = []
     for path in clips:
-        clip = read_clip(path, predictor.layout, releases)
+        clip = read_clip(path, predictor.layout, releases, successive)
         (found,) = predictor.all_probabilities([clip], [str(path)])
         order = found.argsort()[::-1]
         ranked = {predictor.classes[i]: float(found[i]) for i in order}

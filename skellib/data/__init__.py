@@ -9,6 +9,7 @@ from skellib.data import synthetic
 from skellib.data.packed import PackedDataset
 from skellib.data.protocols import (
     PROTOCOLS,
+    default_of,
     default_protocol,
     folds,
     holdout,
@@ -22,6 +23,7 @@ from skellib.paths import packed_path
 __all__ = [
     "PROTOCOLS",
     "PackedDataset",
+    "default_of",
     "default_protocol",
     "folds",
     "holdout",
@@ -79,7 +81,7 @@ def load(
 
     Args:
         name: ``"synthetic"``, or one that ``prepare`` has made: ``"nucla"``, ...
-        protocol: one of ``protocols_of(dataset)``; the first by default.
+        protocol: one of ``protocols_of(dataset)``; ``default_of(dataset)`` by default.
         root: the folder of packed files, as in ``packed_path``.
         fold: which fold, where the protocol has several.
 
@@ -91,7 +93,7 @@ def load(
             then names the command that makes it.
     """
     dataset = open_dataset(name, root)
-    train, test = split(dataset, protocol or protocols_of(dataset)[0], fold)
+    train, test = split(dataset, protocol or default_of(dataset), fold)
     return dataset.subset(train), dataset.subset(test)
 
 

@@ -69,6 +69,25 @@ def protocols_of(dataset: PackedDataset) -> tuple[str, ...]:
     return possible
 
 
+def default_of(dataset: PackedDataset) -> str:
+    """Return the protocol that is taken where none is asked for.
+
+    Raises:
+        InputError: there is none; or the clips came with a split of which a side has no
+            clip, in place of which no other is taken unasked.
+    """
+    known = protocols_of(dataset)
+    came_split = "split" in dataset.extras and dataset.key not in PROTOCOLS
+    if came_split and "given" not in known:
+        train, test = (int(side.sum()) for side in _given(dataset, 0))
+        raise InputError(
+            f"{dataset.key}: field 'split': {train} clips train, {test} test: the "
+            "split that it came with cannot be used; prepare it with both sides, or "
+            f"choose another one: --protocol {'|'.join(known)}"
+        )
+    return known[0]
+
+
 def folds(protocol: str, key: str) -> int:
     """How many folds a protocol of a data set has; 1 for a single split.
 

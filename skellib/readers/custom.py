@@ -1,10 +1,11 @@
 """Skeletons of one's own, in one of two documented forms, under a name of one's own.
 
 **One npz**: ``joints`` (frames of all clips, joints, channels), or with an axis of
-bodies second; ``lengths``, the frames of each clip; ``label``, numbers or text. If
-known also ``subject``, ``view`` and ``split`` (``"train"``, ``"test"`` or nothing; or
-0, 1, -1) for each clip; ``name``; and ``classes``, the classes' names, which numbers in
-``label`` then count from 0. Further arrays with one entry a clip are kept.
+bodies second, 0 where a joint was not tracked; ``lengths``, the frames of each clip;
+``label``, numbers or text. If known also ``subject``, ``view`` and ``split``
+(``"train"``, ``"test"`` or nothing; or 0, 1, -1) for each clip; ``name``; and
+``classes``, the classes' names, which numbers in ``label`` then count from 0. Further
+arrays with one entry a clip are kept.
 
 **A folder**: ``clips.csv`` with the columns ``file`` and ``label``, and if known
 ``subject``, ``view``, ``split`` and ``name``, a line a clip; and each clip as a CSV
@@ -12,33 +13,48 @@ file, see :mod:`skellib.readers.clip_tables`.
 
 Both need a layout: the name of a known one, or a ``layout.json``, see
 :mod:`skellib.readers.layout_files`; one that lies in the folder is found.
+
+Memory: a folder is read a clip at a time; one takes up to fifteen times the size of its
+table, which ``max_bytes`` bounds (64 MiB by default). An npz is held as a whole,
+whatever ``max_bytes``: up to ``sources.MAX_NPZ``, 4 GiB.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
 
 from skellib.data.protocols import PROTOCOLS
 from skellib.data.writing import ClipStream, packed_dtype, rounded
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS, Layout
 from skellib.readers import sources
-from skellib.readers.clip_tables import read_clip_table, read_rows
-from skellib.readers.layout_files import read_layout
+from skellib.readers.clip_tables import ClipTable, read_clip_table, read_table
+from skellib.readers.layout_files import first_fault, read_layout
 from skellib.readers.preparing import Prepared, from_stream, list_left_out
+from skellib.readers.sources import SkippedFile
 
 KEY = "custom"
 
 _EXAMPLE = (
     '{"joints": ["hips", "head"], "bones": [["hips", "head"]], "up": "y", "dims": 3}'
 )
-_FACTS = ("label", "subject", "view", "split", "name")
+_SPLIT = {"train": 0, "test": 1, "": -1, "0": 0, "1": 1, "-1": -1}
 
 
 def check_name(name: str) -> None:
@@ -56,6 +72,23 @@ def check_name(name: str) -> None:
         raise InputError(f"name {name!r}: another data set's; choose another name")
 
 
+@dataclass(frozen=True)
+class OwnData:
+    """A data set of one's own that was checked.
+
+    Attributes:
+        stream: its clips.
+        left_out: clips that cannot be used, and why.
+        unlisted: files in the folder that ``clips.csv`` does not list.
+        notes: what its owner should know, a line each.
+    """
+
+    stream: ClipStream
+    left_out: list[SkippedFile]
+    unlisted: list[SkippedFile]
+    notes: list[str]
+
+
 def read(
     source: str | Path,
     name: str,
@@ -64,7 +97,8 @@ def read(
     strict: bool = False,
     dtype: str = "float32",
     max_bytes: int | None = None,
-) -> tuple[ClipStream, tuple[sources.SkippedFile, ...]]:
+    successive: bool = False,
+) -> OwnData:
     """Check a data set of one's own, and prepare to stream it.
 
     Clips that cannot be used are left out. Those of a folder are read here to check
@@ -78,41 +112,25 @@ def read(
         dtype: ``"float32"`` or ``"float16"``, in which the clips must fit.
         max_bytes: the most that is read of one table; ``sources.MAX_BYTES`` by
             default.
-
-    Returns:
-        The clips, and what was left out and why.
+        successive: take the rows of a table as successive frames, whatever their
+            frame numbers.
 
     Raises:
-        InputError: a name, layout or source that cannot be used, or no usable clip.
+        InputError: a name, layout or source that cannot be used, no usable clip, one
+            class only, or a split without training or test clips.
     """
     check_name(name)
     source = Path(source)
-    if source.is_dir():
-        listed: Callable[[Path, Layout, int | None], _Listing] = _folder
-    elif source.is_file() and source.suffix.lower() == ".npz":
-        listed = _npz
-    elif source.exists():
-        raise InputError(f"{source}: neither a folder with clips.csv nor an .npz file")
-    else:
-        raise InputError(f"{source}: no such file or folder")
     chosen = _layout(source, layout)
-    listing = listed(source, chosen, max_bytes)
-    kept, left_out, shape = _usable(source, listing, strict, dtype)
+    if source.is_dir():
+        listing = _folder(source, chosen, max_bytes, successive)
+    else:
+        listing = _npz(source, chosen)
+    kept, left_out, counts = _scan(source, listing, chosen, strict, dtype)
     facts = {field: values[kept] for field, values in listing.facts.items()}
-    bodies, channels = shape
-
-    def clips() -> Iterator[np.ndarray]:
-        for i in kept:
-            clip = listing.clip(i)
-            yield np.pad(clip, ((0, 0), (0, bodies - clip.shape[1]), (0, 0), (0, 0)))
-
-    if channels < chosen.dims:
-        raise InputError(
-            f"{source}: {channels} channels, layout {chosen.name!r} has {chosen.dims} "
-            'coordinates; write "dims": 2 in its file if they are x and y'
-        )
+    notes = [*_notes(counts), *_check_sides(source, facts, listing.classes)]
     stream = ClipStream(
-        clips=clips,
+        clips=lambda: _clips(listing, kept, counts),
         label=facts.pop("label"),
         subject=facts.pop("subject"),
         name=facts.pop("name"),
@@ -123,7 +141,7 @@ def read(
         key=name,
         source=f"{len(kept)} clips of {source.name}",
     )
-    return stream, left_out
+    return OwnData(stream, left_out, listing.unlisted, notes)
 
 
 def prepare(
@@ -132,33 +150,33 @@ def prepare(
     path: Path,
     layout: str | Path | None = None,
     *,
-    strict: bool = False,
     dtype: str = "float32",
-    max_bytes: int | None = None,
+    **options: Any,
 ) -> Prepared:
     """Write the packed file of a data set of one's own.
 
     Args:
-        source, name, layout, strict, dtype, max_bytes: as of :func:`read`.
+        source, name, layout, dtype, options: as of :func:`read`.
         path: of the packed file.
 
     Raises:
         InputError: as :func:`read`, or the file cannot be written.
     """
-    stream, left_out = read(
-        source, name, layout, strict=strict, dtype=dtype, max_bytes=max_bytes
-    )
-    made = from_stream(path, stream, dtype, progress=sys.stderr.isatty())
+    own = read(source, name, layout, dtype=dtype, **options)
+    made = from_stream(path, own.stream, dtype, progress=sys.stderr.isatty())
+    left_out, bad = (*own.left_out, *own.unlisted), len(own.left_out)
     list_left_out(path, left_out)
-    return replace(made, left_out=left_out, bad=len(left_out))
+    return replace(made, left_out=left_out, bad=bad, notes=tuple(own.notes))
 
 
 def _layout(source: Path, choice: str | Path | None) -> Layout:
-    if choice is not None:
-        return read_layout(choice)
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder")
+    if not source.is_dir() and source.suffix.lower() != ".npz":
+        raise InputError(f"{source}: neither a folder with clips.csv nor an .npz file")
     beside = source / "layout.json"
-    if source.is_dir() and beside.is_file():
-        return read_layout(beside)
+    if choice is not None or beside.is_file():
+        return read_layout(choice or beside)
     raise InputError(
         f"{source}: needs a layout: give --layout {'|'.join(LAYOUTS)}, or --layout "
         f"layout.json with a file such as {_EXAMPLE}"
@@ -167,216 +185,295 @@ def _layout(source: Path, choice: str | Path | None) -> Layout:
 
 @dataclass(frozen=True)
 class _Listing:
-    """What there is before its clips are looked at.
+    """The clips before they are looked at.
 
     Attributes:
         facts: label, subject, view, name and further arrays, (n,) each.
         classes: their names.
         where: what to call each clip in messages.
-        clip: reads clip i, (T, M, N, C); raises InputError for a bad one.
+        clip: reads clip i; raises InputError for a bad one.
+        unlisted: files that are no clips of the set.
     """
 
     facts: Mapping[str, np.ndarray]
     classes: tuple[str, ...]
     where: Sequence[str]
-    clip: Callable[[int], np.ndarray]
+    clip: Callable[[int], ClipTable]
+    unlisted: list[SkippedFile]
 
 
-def _usable(
-    source: Path, listing: _Listing, strict: bool, dtype: str
-) -> tuple[np.ndarray, tuple[sources.SkippedFile, ...], tuple[int, int]]:
-    """Which clips can be used, which not and why, and (bodies, channels) of the set."""
-    kept: list[int] = []
-    left_out: list[sources.SkippedFile] = []
-    bodies, channels = 0, 0
+def _scan(
+    source: Path, listing: _Listing, layout: Layout, strict: bool, dtype: str
+) -> tuple[list[int], list[SkippedFile], Counter[str]]:
+    """Read every clip once: which can be used, which not and why, and what they hold.
+
+    Of the counts ``bodies`` is M of the largest clip, ``body m`` the clips with that
+    body.
+    """
+    kept, left_out, counts = [], [], Counter[str]()
     for i, where in enumerate(listing.where):
         try:
-            clip = listing.clip(i)
-            rounded(clip, packed_dtype(dtype), f"{where}: field 'joints'")
-            if kept and clip.shape[3] != channels:
+            clip, missing, renumbered = listing.clip(i)
+            clip = rounded(clip, packed_dtype(dtype), f"{where}: field 'joints'")
+            seen = (clip[..., : layout.dims] != 0).any(axis=(2, 3))  # (T, M)
+            channels = counts["channels"] or max(clip.shape[3], layout.dims)
+            if clip.shape[3] != channels:
                 raise InputError(
-                    f"{where}: {clip.shape[3]} channels, the clips before it "
-                    f"{channels}; give all of them the same columns"
+                    f"{where}: {clip.shape[3]} channels, not {channels} as layout "
+                    f'{layout.name!r} and the clips before it; its field "dims" is 2 '
+                    "for x and y"
                 )
+            if not seen.any():
+                raise InputError(f"{where}: nobody in any frame")
         except InputError as error:
             if strict:
                 raise
-            left_out.append(sources.SkippedFile.of(where, error))
+            left_out.append(SkippedFile.of(where, error))
             continue
         kept.append(i)
-        bodies, channels = max(bodies, clip.shape[1]), clip.shape[3]
+        counts["channels"] = channels
+        counts["bodies"] = max(counts["bodies"], clip.shape[1])
+        counts.update(f"body {m}" for m in np.flatnonzero(seen.any(axis=0)))
+        counts["frames"] += len(clip)
+        counts["empty"] += int((~seen.any(axis=1)).sum())
+        counts["missing"] += missing
+        counts["skipping"] += missing > 0
+        counts["renumbered"] += renumbered
     if not kept:
         first = f"; the first: {left_out[0]}" if left_out else ""
         raise InputError(f"{source}: no usable clip of {len(left_out)}{first}")
-    return np.array(kept), tuple(left_out), (bodies, channels)
+    return kept, left_out, counts
 
 
-def _folder(folder: Path, layout: Layout, max_bytes: int | None) -> _Listing:
-    """The clips that a folder's ``clips.csv`` lists."""
-    table = folder / "clips.csv"
-    header, rows = read_rows(table, max_bytes)
-    for column in header:
-        if column not in ("file", *_FACTS):
-            raise InputError(
-                f"{table}: line 1: column {column[:40]!r} is none of file, "
-                f"{', '.join(_FACTS)}"
-            )
+def _clips(
+    listing: _Listing, kept: Sequence[int], counts: Counter[str]
+) -> Iterator[np.ndarray]:
+    """Read clips, (T, M, N, C) each, all with the bodies that some clip has."""
+    present = [m for m in range(counts["bodies"]) if counts[f"body {m}"]]
+    for i in kept:
+        clip = listing.clip(i).joints
+        absent = counts["bodies"] - clip.shape[1]
+        yield np.pad(clip, ((0, 0), (0, absent), (0, 0), (0, 0)))[:, present]
+
+
+def _notes(n: Counter[str]) -> Iterator[str]:
+    """Say what was found in the clips that their owner may not expect."""
+    if n["empty"]:
+        share = 100 * n["empty"] / n["frames"]
+        yield f"{n['empty']} of {n['frames']} frames ({share:.0f} %) show nobody"
+    if n["missing"]:
+        yield (
+            f"frame numbers skip in {n['skipping']} clips, and {n['missing']} frames "
+            "were filled in with nobody; --successive takes rows as successive frames"
+        )
+    if n["renumbered"]:
+        yield (
+            f"bodies were renumbered from 0, in order of first appearance, in "
+            f"{n['renumbered']} clips"
+        )
+    if absent := [m for m in range(n["bodies"]) if not n[f"body {m}"]]:
+        yield f"dropped {len(absent)} of {n['bodies']} bodies, which are in no clip"
+
+
+def _check_sides(
+    source: Path, facts: Mapping[str, np.ndarray], classes: Sequence[str]
+) -> Iterator[str]:
+    """Refuse what cannot be trained on and measured, and say what a side lacks.
+
+    Raises:
+        InputError: one class only, or a split without training or without test clips.
+    """
+    present = np.unique(facts["label"])
+    if len(present) < 2:
+        raise InputError(
+            f"{source}: field 'label': all usable clips are of class "
+            f"{classes[present[0]]!r}; a network needs two classes at least"
+        )
+    if lost := [name for i, name in enumerate(classes) if i not in present]:
+        yield f"classes without a clip: {', '.join(lost)}"
+    if "split" not in facts:
+        return
+    train, test, other = (int((facts["split"] == side).sum()) for side in (0, 1, -1))
+    sides = f"{train} clips train, {test} test, {other} neither"
+    if not train or not test:
+        raise InputError(
+            f"{source}: field 'split': {sides}; give both sides, or leave the field "
+            "out to split by subject, view or at random"
+        )
+    if other:
+        yield f"split: {sides}"
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _in_folder(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if path[0] == "/" or ".." in parts or "\0" in path or PureWindowsPath(path).drive:
+        raise ValueError("leaves the folder; give a path below it")
+    return path
+
+
+def _side(split: str) -> str:
+    if split.strip().lower() not in _SPLIT:
+        raise ValueError("neither train nor test nor empty")
+    return split.strip().lower()
+
+
+class ClipFacts(BaseModel):
+    """What is known of a clip: a line of ``clips.csv``, or its entries in an npz."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: Annotated[Text, AfterValidator(_in_folder)] | None = None
+    name: Text
+    label: Text
+    subject: Text | None = None
+    view: Text | None = None
+    split: Annotated[str, AfterValidator(_side)] | None = None
+
+
+def _folder(
+    folder: Path, layout: Layout, max_bytes: int | None, successive: bool
+) -> _Listing:
+    """List the clips of a folder's ``clips.csv``."""
+    path = folder / "clips.csv"
+    table = read_table(path, object, max_bytes).dropna(how="all").fillna("")
     for column in ("file", "label"):
-        if column not in header:
-            raise InputError(f"{table}: line 1: column {column!r} is missing")
-    where = [f"{table}: line {line}" for line, _ in rows]
-    columns = {
-        column: [cells[place] for _, cells in rows]
-        for place, column in enumerate(header)
-    }
-    paths = columns.pop("file")
-    for place, path in zip(where, paths, strict=True):
-        parts = PurePosixPath(path)
-        if (
-            parts.is_absolute()
-            or ".." in parts.parts
-            or "\\" in path
-            or "\0" in path
-            or PureWindowsPath(path).drive
-        ):
-            raise InputError(f"{place}: field 'file': {path!r} leaves the folder")
-    names = [str(PurePosixPath(path).with_suffix("")) if path else "" for path in paths]
-    facts, classes = _facts(where, {"name": names, **columns})
-    files = [folder / path for path in paths]
+        if column not in table:
+            raise InputError(f"{path}: line 1: column {column!r} is missing; add it")
+    # Other systems write paths with backslashes, and the names of files in any case.
+    table["file"] = table["file"].str.strip().str.replace("\\", "/")
+    if "name" not in table:
+        table["name"] = table["file"].str.replace(r"\.[^./]*$", "", regex=True)
+    facts, classes = _facts([f"{path}: line {i}" for i in table.index], table)
+    found = sources.find([folder], [r"(?i:[^/]+\.csv)"])
+    there = [Path(file.where) for file in found.files[0] if file.member is None]
+    by_name = {str(each).lower(): each for each in there} | {str(f): f for f in there}
+    wanted = [folder / file for file in table["file"]]
+    files = [by_name.get(str(w)) or by_name.get(str(w).lower(), w) for w in wanted]
+    others = [SkippedFile(file.where, "not in clips.csv") for file in found.files[0]]
+    others += [each for each in found.faults if not Path(each.where).is_dir()]
+    known = {str(each) for each in (path, *files)}
     return _Listing(
-        facts, classes, [str(f) for f in files],
-        lambda i: read_clip_table(files[i], layout, max_bytes),
-    )  # fmt: skip
+        facts,
+        classes,
+        [str(file) for file in files],
+        lambda i: read_clip_table(files[i], layout, max_bytes, successive),
+        [each for each in others if each.where not in known],
+    )
 
 
-def _npz(path: Path, layout: Layout, max_bytes: int | None) -> _Listing:
-    """The clips of one npz, which is as large as its joints, whatever the bound."""
+def _npz(path: Path, layout: Layout) -> _Listing:
+    """List the clips of one npz."""
     arrays = sources.read_npz(path, ("joints", "lengths", "label"))
-    joints, lengths = arrays.pop("joints"), arrays.pop("lengths")
-    if joints.ndim == 3:
-        joints = joints[:, None]
-    if joints.dtype.kind not in "fiu" or joints.ndim != 4 or 0 in joints.shape:
+    joints = _joints(path, arrays.pop("joints"), layout)
+    ends = _ends(path, arrays.pop("lengths"), len(joints))
+    classes = [str(each).strip() for each in arrays.pop("classes", np.array([])).flat]
+    own = set(ClipFacts.model_fields) - {"file"}
+    for field, array in arrays.items():
+        kinds = "iuU" if field in own else "iufbU"
+        if array.shape != ends.shape or array.dtype.kind not in kinds:
+            raise InputError(
+                f"{path}: field {field!r}: {array.dtype} {array.shape}, not whole "
+                f"numbers or text with one entry for each of the {len(ends)} clips"
+            )
+    table = pd.DataFrame({field: arrays.pop(field) for field in own & set(arrays)})
+    if classes and table["label"].dtype.kind in "iu":  # numbers count into classes
+        numbered = dict(enumerate(classes))
+        table["label"] = [numbered.get(k, str(k)) for k in table["label"].tolist()]
+    if "name" not in table:
+        table["name"] = [f"clip {i}" for i in range(len(ends))]
+    where = [f"{path}: {name}" for name in table["name"]]
+    facts, found = _facts(where, table.astype(str), classes)
+
+    def clip(i: int) -> ClipTable:
+        frames = joints[ends[i - 1] if i else 0 : ends[i]]
+        if not len(frames):
+            raise InputError(f"{where[i]}: field 'lengths': 0 frames")
+        bad = ~np.isfinite(frames).all(axis=(1, 2, 3))
+        if bad.any():
+            raise InputError(
+                f"{where[i]}: field 'joints': frame {bad.argmax()}: not finite; write "
+                "0 for a joint that was not tracked"
+            )
+        return ClipTable(frames)
+
+    return _Listing({**arrays, **facts}, found, where, clip, [])
+
+
+def _joints(path: Path, joints: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return the joints of an npz as (frames, M, N, C)."""
+    shaped = joints[:, None] if joints.ndim == 3 else joints
+    if joints.dtype.kind not in "fiu" or shaped.ndim != 4 or 0 in shaped.shape:
         raise InputError(
             f"{path}: field 'joints': {joints.dtype} {joints.shape}, not numbers "
             "(frames, joints, channels) or (frames, bodies, joints, channels)"
         )
-    if joints.shape[2] != layout.size:
+    if shaped.shape[2] != layout.size:
         raise InputError(
-            f"{path}: field 'joints': {joints.shape[2]} joints, layout "
+            f"{path}: field 'joints': {shaped.shape[2]} joints, layout "
             f"{layout.name!r} has {layout.size}"
         )
-    if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or np.any(lengths < 1):
-        raise InputError(f"{path}: field 'lengths': not one count a clip, from 1")
-    lengths = lengths.astype(np.int64)
-    n, ends = len(lengths), np.cumsum(lengths)
-    if n == 0 or np.any(ends < lengths) or ends[-1] != len(joints):
+    return shaped
+
+
+def _ends(path: Path, lengths: np.ndarray, frames: int) -> np.ndarray:
+    """Return where each clip of an npz ends, (n,) int64."""
+    if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or np.any(lengths < 0):
+        raise InputError(f"{path}: field 'lengths': not one count of frames a clip")
+    ends = np.cumsum(lengths.astype(np.int64))
+    if not len(ends) or np.any(np.diff(ends) < 0) or ends[-1] != frames:
         raise InputError(
-            f"{path}: field 'lengths': must sum to the {len(joints)} frames of joints"
+            f"{path}: field 'lengths': must sum to the {frames} frames of joints"
         )
-    classes = arrays.pop("classes", None)
-    if classes is not None and (classes.dtype.kind != "U" or classes.ndim != 1):
-        raise InputError(f"{path}: field 'classes': not one text a class")
-    for field, array in arrays.items():
-        if array.shape != (n,) or array.dtype.kind not in (
-            "iuU" if field in _FACTS else "iufbU"
-        ):
-            raise InputError(
-                f"{path}: field {field!r}: {array.dtype} {array.shape}, not whole "
-                f"numbers or text with one entry for each of the {n} clips"
-            )
-    labels_count = arrays["label"].dtype.kind in "iu"  # into classes, where given
-    columns = {
-        field: [str(value) for value in arrays.pop(field).tolist()]
-        for field in _FACTS
-        if field in arrays
-    }
-    names = columns.setdefault("name", [f"clip {i}" for i in range(n)])
-    where = [f"{path}: {name}" for name in names]
-    given = None if classes is None else classes.tolist()
-    if given is not None and labels_count:
-        columns["label"] = [
-            given[int(text)] if 0 <= int(text) < len(given) else text
-            for text in columns["label"]
-        ]
-    facts, found = _facts(where, columns, given)
-    starts = ends - lengths
-
-    def clip(i: int) -> np.ndarray:
-        return joints[starts[i] : ends[i]]
-
-    return _Listing({**arrays, **facts}, found, where, clip)
+    return ends
 
 
 def _facts(
-    where: Sequence[str],
-    columns: Mapping[str, list[str]],
-    classes: Sequence[str] | None = None,
+    where: Sequence[str], table: pd.DataFrame, classes: Sequence[str] = ()
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """What is known of each clip, as arrays (n,), and the classes' names."""
-    names = columns["name"]
-    seen: dict[str, str] = {}
-    for place, name in zip(where, names, strict=True):
-        if not name:
-            raise InputError(f"{place}: field 'name': empty")
-        if name in seen:
-            raise InputError(f"{place}: field 'name': {name!r} is also {seen[name]}")
-        seen[name] = place
-    label, classes = _labels(where, columns["label"], classes)
+    """Return what is known of each clip as arrays (n,), and the classes' names."""
+    rows = []
+    for place, row in zip(where, table.to_dict("records"), strict=True):
+        try:
+            rows.append(ClipFacts.model_validate(row))
+        except ValidationError as error:
+            raise first_fault(place, error) from None
+    names = pd.Series([row.name for row in rows], dtype=object)
+    if names.duplicated().any():
+        second = int(names.duplicated().argmax())
+        raise InputError(
+            f"{where[second]}: field 'name': {names[second]!r} is there twice; give "
+            "each clip a name of its own"
+        )
+    labels = [row.label for row in rows]
+    classes = classes or sorted(set(labels), key=sources.natural)
+    if len(set(classes)) < len(classes):
+        raise InputError(f"{where[0]}: field 'classes': a name is there twice")
+    label = pd.Index(classes, dtype=object).get_indexer(labels).astype(np.int64)
+    if (label < 0).any():
+        i = int(label.argmin())
+        raise InputError(
+            f"{where[i]}: field 'label': {labels[i][:40]!r} is none of the "
+            f"{len(classes)} classes"
+        )
     facts = {
         "label": label,
-        "subject": _numbered(where, "subject", columns.get("subject")),
-        "view": _numbered(where, "view", columns.get("view")),
-        "name": np.array(names, dtype=np.str_),
+        "subject": _numbered([row.subject for row in rows]),
+        "view": _numbered([row.view for row in rows]),
+        "name": names.to_numpy(dtype=np.str_),
     }
-    if "split" in columns:
-        facts["split"] = _split(where, columns["split"])
-    return facts, classes
+    if "split" in table:
+        facts["split"] = np.array([_SPLIT[row.split or ""] for row in rows])
+    return facts, tuple(classes)
 
 
-def _labels(
-    where: Sequence[str], texts: Sequence[str], classes: Sequence[str] | None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels from 0, and the classes' names: as given, else in natural order."""
-    if "" in texts:
-        raise InputError(f"{where[texts.index('')]}: field 'label': empty")
-    if classes is None:
-        classes = sorted(set(texts), key=sources.natural)
-    known = {name: number for number, name in enumerate(classes)}
-    if len(known) < len(classes):
-        raise InputError(f"{where[0]}: field 'classes': a name is there twice")
-    for place, text in zip(where, texts, strict=True):
-        if text not in known:
-            raise InputError(
-                f"{place}: field 'label': {text[:40]!r} is none of the {len(classes)} "
-                "classes"
-            )
-    return np.array([known[text] for text in texts]), tuple(classes)
-
-
-def _numbered(
-    where: Sequence[str], field: str, texts: Sequence[str] | None
-) -> np.ndarray:
-    """Whole numbers as they are; other texts numbered from 1 in natural order."""
-    if texts is None:
-        return np.zeros(len(where), dtype=np.int64)
-    if "" in texts:
-        raise InputError(
-            f"{where[texts.index('')]}: field {field!r}: empty; fill it for every "
-            "clip, or leave the column out"
-        )
-    if all(re.fullmatch(r"-?[0-9]{1,18}", text) for text in texts):
-        return np.array([int(text) for text in texts])
-    ordered = sorted(set(texts), key=sources.natural)
-    number = {text: i for i, text in enumerate(ordered, start=1)}
-    return np.array([number[text] for text in texts])
-
-
-def _split(where: Sequence[str], texts: Sequence[str]) -> np.ndarray:
-    """0 for clips that train, 1 for those that test, -1 for the others."""
-    meaning = {"train": 0, "test": 1, "": -1, "0": 0, "1": 1, "-1": -1}
-    for place, text in zip(where, texts, strict=True):
-        if text not in meaning:
-            raise InputError(
-                f"{place}: field 'split': {text[:40]!r} is neither train nor test"
-            )
-    return np.array([meaning[text] for text in texts])
+def _numbered(texts: Sequence[str | None]) -> np.ndarray:
+    """Return whole numbers as they are; other texts numbered from 1, unknown as 0."""
+    known = {text for text in texts if text is not None}
+    ordered = sorted(known, key=sources.natural)
+    number: dict[str | None, int] = {text: i for i, text in enumerate(ordered, start=1)}
+    if all(re.fullmatch(r"-?[0-9]{1,18}", text) for text in known):
+        number = {text: int(text) for text in known}
+    return np.array([number.get(text, 0) for text in texts], dtype=np.int64)

@@ -14,26 +14,92 @@ coordinates (3); ``name``.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS, Layout
+from skellib.readers.sources import read_text
 
 MAX_BYTES = 2**20
 """The largest layout file; a real one is under 10 kB."""
 
-MAX_JOINTS = 1000
-"""The most joints of a layout."""
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Pairs = Annotated[list[tuple[Name, Name]], Field(max_length=1000)]
+Weight = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
-FIELDS = ("name", "joints", "bones", "center", "pairs", "up", "dims")
+
+class LayoutFile(BaseModel):
+    """The fields of a layout file, see the module's text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    joints: Annotated[list[Name], Field(min_length=1, max_length=1000)]
+    bones: Pairs
+    center: Annotated[dict[Name, Weight], Field(min_length=1)] | None = None
+    pairs: Pairs | None = None
+    up: Annotated[str, Field(pattern=r"^[+-]?[xyz]$")] = "y"
+    dims: Literal[2, 3] = 3
+    name: Name = "skeleton"
+
+    def layout(self) -> Layout:
+        """Return the layout, with joints by their numbers.
+
+        Raises:
+            InputError: fields that do not fit each other.
+        """
+        bones = self._parents_first()
+        root = self.joints[bones[0][0]] if bones else self.joints[0]
+        center = self.center or {root: 1.0}
+        ((*joints,),) = self._numbers("center", [tuple(center)])
+        total = sum(center.values())
+        # Thirds and the like are written down with a few digits.
+        scale = total if abs(total - 1) <= 1e-6 else 1.0
+        pairs = _guessed_pairs(self.joints) if self.pairs is None else self.pairs
+        return Layout(
+            name=f"custom {self.name}",
+            joints=tuple(self.joints),
+            bones=bones,
+            center=tuple(zip(joints, (w / scale for w in center.values()))),
+            pairs=self._numbers("pairs", pairs),
+            up=("xyz".index(self.up[-1]), -1 if self.up[0] == "-" else 1),
+            dims=self.dims,
+        )
+
+    def _numbers(self, field: str, names: list[Any]) -> tuple[Any, ...]:
+        """Return tuples of joint names as tuples of joint numbers."""
+        number = {name: j for j, name in enumerate(self.joints)}
+        for name in (name for some in names for name in some):
+            if name not in number:
+                raise InputError(f"field {field!r}: {name!r} is none of the joints")
+        return tuple(tuple(number[name] for name in some) for some in names)
+
+    def _parents_first(self) -> tuple[tuple[int, int], ...]:
+        """Return the bones in an order from the root on."""
+        bones = self._numbers("bones", self.bones)
+        children = [child for _, child in bones]
+        roots = [j for j in range(len(self.joints)) if j not in children]
+        ordered, reached = [], roots[:1]
+        for joint in reached:  # grows as it is walked along
+            below = [bone for bone in bones if bone[0] == joint]
+            ordered += below
+            reached += [b for _, b in below if b not in reached]
+        lost = [j for j in range(len(self.joints)) if j not in reached]
+        twice = [j for j in children if children.count(j) > 1]
+        if lost or twice:
+            name = self.joints[(twice or lost)[0]]
+            raise InputError(
+                f"field 'bones': {name!r} "
+                + ("has two parents" if twice else "is not joined to the others")
+                + "; the bones must be one tree over all joints"
+            )
+        return tuple(ordered)
 
 
 def read_layout(choice: str | Path) -> Layout:
-    """The layout of that name, or that a file describes by joint names.
+    """Return the layout of that name, or that a file describes by joint names.
 
     Args:
         choice: a name in :data:`skellib.layouts.LAYOUTS`, or a path to a
@@ -49,168 +115,55 @@ def read_layout(choice: str | Path) -> Layout:
         raise InputError(
             f"layout {str(choice)!r}: neither a file nor one of {', '.join(LAYOUTS)}"
         )
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: over {MAX_BYTES} bytes: not a layout")
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    return layout_by_names(content, str(path))
+    return layout_by_names(read_text(path, MAX_BYTES), str(path))
 
 
 def layout_by_names(content: Any, where: str = "layout") -> Layout:
-    """A layout from a description by joint names, see the module's text.
+    """Return a layout from a description by joint names, see the module's text.
 
     Args:
-        content: the description, as parsed from JSON.
+        content: the description, as JSON or as parsed from it.
         where: what to call it in messages.
 
     Raises:
         InputError: a field is missing, unknown or wrong.
     """
-    if not isinstance(content, Mapping):
-        raise InputError(f"{where}: not an object with the fields {', '.join(FIELDS)}")
-    unknown = [field for field in content if field not in FIELDS]
-    if unknown:
-        raise InputError(
-            f"{where}: field {unknown[0]!r}: unknown; known are {', '.join(FIELDS)}"
-        )
-    joints = _names(where, "joints", content.get("joints"))
-    if not 1 <= len(joints) <= MAX_JOINTS or len(set(joints)) != len(joints):
-        raise _error(where, "joints", f"give 1 to {MAX_JOINTS} distinct names")
-    number = {name: j for j, name in enumerate(joints)}
-    bones = _parents_first(
-        where, joints, _pairs(where, "bones", content.get("bones"), number)
-    )
-    root = bones[0][0] if bones else 0
-    center = content.get("center", {joints[root]: 1.0})
-    pairs = content.get("pairs")
-    dims = content.get("dims", 3)
-    if dims not in (2, 3):
-        raise _error(where, "dims", f"{dims!r} is neither 2 nor 3")
-    name = content.get("name", "skeleton")
-    if not isinstance(name, str) or not name.strip():
-        raise _error(where, "name", "not a text")
-    return Layout(
-        name=f"custom {name.strip()}",
-        joints=joints,
-        bones=bones,
-        center=_center(where, center, number),
-        pairs=_guessed_pairs(number)
-        if pairs is None
-        else _pairs(where, "pairs", pairs, number),
-        up=_up(where, content.get("up", "y"), dims),
-        dims=dims,
-    )
+    as_json = isinstance(content, str)
+    parse = LayoutFile.model_validate_json if as_json else LayoutFile.model_validate
+    try:
+        return parse(content).layout()
+    except ValidationError as error:
+        raise first_fault(where, error) from None
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
-def _names(where: str, field: str, values: Any) -> tuple[str, ...]:
-    if values is None:
-        raise _error(where, field, "missing; give the joints' names in order")
-    if not isinstance(values, Sequence) or isinstance(values, str):
-        raise _error(where, field, "not a list of names")
-    if any(not isinstance(value, str) or not value.strip() for value in values):
-        raise _error(where, field, "not a list of names")
-    return tuple(value.strip() for value in values)
+def first_fault(where: str, error: ValidationError) -> InputError:
+    """Return what a model found wrong first, as one line that names the field."""
+    fault = error.errors(include_url=False)[0]
+    message = _MESSAGES.get(fault["type"], fault["msg"]).removeprefix("Value error, ")
+    if not fault["loc"]:
+        return InputError(f"{where}: {message}")
+    field, *within = fault["loc"]
+    given = f"{fault['input']!r:.40}: " if not isinstance(fault["input"], dict) else ""
+    part = f" {within[0]!r}:" if within else ""
+    return InputError(f"{where}: field {field!r}:{part} {given}{message}")
 
 
-def _pairs(
-    where: str, field: str, values: Any, number: Mapping[str, int]
-) -> tuple[tuple[int, int], ...]:
-    """Pairs of joint names as pairs of joint numbers."""
-    if values is None:
-        raise _error(where, field, 'missing; give ["parent", "child"] for each bone')
-    if not isinstance(values, Sequence) or isinstance(values, str):
-        raise _error(where, field, "not a list of pairs of joint names")
-    found = []
-    for pair in values:
-        names = _names(where, field, pair)
-        if len(names) != 2:
-            raise _error(where, field, f"{list(names)} is not a pair of joint names")
-        found.append((_joint(where, field, names[0], number),
-                      _joint(where, field, names[1], number)))  # fmt: skip
-    return tuple(found)
+_MESSAGES = {
+    "missing": "missing; add it",
+    "extra_forbidden": "unknown; correct its name or leave it out",
+    "string_too_short": "empty; fill it",
+}
 
 
-def _joint(where: str, field: str, name: str, number: Mapping[str, int]) -> int:
-    if name not in number:
-        raise _error(where, field, f"{name!r} is none of the joints")
-    return number[name]
-
-
-def _parents_first(
-    where: str, joints: Sequence[str], bones: Sequence[tuple[int, int]]
-) -> tuple[tuple[int, int], ...]:
-    """The bones in an order in which a layout takes them, from the root on."""
-    children: dict[int, list[int]] = {}
-    parent: dict[int, int] = {}
-    for a, b in bones:
-        if b in parent or a == b:
-            raise _error(
-                where, "bones", f"{joints[b]!r} has two parents; give a joint one"
-            )
-        parent[b] = a
-        children.setdefault(a, []).append(b)
-    roots = [j for j in range(len(joints)) if j not in parent]
-    if len(roots) != 1:
-        problem = (
-            "they run in a circle"
-            if not roots
-            else f"{joints[roots[0]]!r} and {joints[roots[1]]!r} are not joined"
-        )
-        raise _error(where, "bones", f"{problem}; they must be one tree")
-    ordered, reached = [], [roots[0]]
-    for a in reached:  # grows as it is walked along
-        ordered += [(a, b) for b in children.get(a, ())]
-        reached += children.get(a, ())
-    if len(reached) != len(joints):
-        lost = next(j for j in range(len(joints)) if j not in reached)
-        raise _error(
-            where, "bones", f"{joints[lost]!r} is in a circle; they must be one tree"
-        )
-    return tuple(ordered)
-
-
-def _center(
-    where: str, content: Any, number: Mapping[str, int]
-) -> tuple[tuple[int, float], ...]:
-    if not isinstance(content, Mapping) or not content:
-        raise _error(where, "center", 'not joint names and weights: {"hips": 1}')
-    terms = []
-    for name, weight in content.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise _error(where, "center", f"{name!r}: {weight!r} is not a number")
-        terms.append((_joint(where, "center", name, number), float(weight)))
-    if not abs(sum(weight for _, weight in terms) - 1) <= 1e-6:
-        raise _error(where, "center", "the weights must sum to 1")
-    # Thirds and the like are written down with a few digits.
-    total = sum(weight for _, weight in terms)
-    return tuple((joint, weight / total) for joint, weight in terms)
-
-
-def _guessed_pairs(number: Mapping[str, int]) -> tuple[tuple[int, int], ...]:
-    """Joints whose names differ in "left" and "right" only."""
+def _guessed_pairs(joints: list[str]) -> Pairs:
+    """Pair joints whose names differ in "left" and "right" only."""
     pairs = []
-    for name, joint in number.items():
+    for name in joints:
         other = name
         for left, right in (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT")):
             other = other.replace(left, right)
-        if other != name and other in number:
-            pairs.append((joint, number[other]))
-    return tuple(pairs)
-
-
-def _up(where: str, text: Any, dims: int) -> tuple[int, int]:
-    """``"-y"`` as (1, -1)."""
-    axes = "xyz"[:dims]
-    if not isinstance(text, str) or not re.fullmatch(rf"[+-]?[{axes}]", text):
-        raise _error(
-            where, "up", f"{text!r} is none of {', '.join(axes)}, with or without a -"
-        )
-    return axes.index(text[-1]), -1 if text[0] == "-" else 1
-
-
-def _error(where: str, field: str, problem: str) -> InputError:
-    return InputError(f"{where}: field {field!r}: {problem}")
+        if other != name and other in joints:
+            pairs.append((name, other))
+    return pairs

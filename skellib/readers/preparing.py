@@ -64,12 +64,14 @@ class Prepared:
         left_out: the files that it does not hold, and why: first those that cannot be
             used, then those that the release's own lists leave out.
         bad: how many of these cannot be used.
+        notes: what the data's owner should know, a line each.
     """
 
     path: Path
     clips: int
     left_out: tuple[SkippedFile, ...] = ()
     bad: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def from_stream(
@@ -90,7 +92,19 @@ def from_stream(
 
     write(path, replace(stream, clips=clips), dtype)
     list_left_out(path, ())
-    return Prepared(path, total)
+    return Prepared(path, total, notes=tuple(_one_sided(stream)))
+
+
+def _one_sided(stream: ClipStream) -> Iterator[str]:
+    """Say it if a side of the split that came with the clips has none."""
+    if "split" in stream.extras:
+        split = np.asarray(stream.extras["split"])
+        train, test = (int((split == side).sum()) for side in (0, 1))
+        if not train or not test:
+            yield (
+                f"split: {train} clips train, {test} test, of {len(split)}: the split "
+                "that came with them cannot be used; give --protocol to train"
+            )
 
 
 def from_files(

@@ -69,8 +69,8 @@ def _code(path: str) -> int:
 
 def _state(file: SourceFile) -> tuple[str | int, ...]:
     """What changes with a file, or with what may be read of it."""
-    offset = file.member.offset if file.member else -1
-    return file.path, offset, file.size, file.stamp, file.max_bytes
+    position = -1 if file.member is None else file.member
+    return file.path, position, file.size, file.stamp, file.max_bytes
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ from skellib.readers.sources import SourceFile
 
 
 def read_clip(
-    path: Path | str, layout: Layout, releases: Sequence[SourceFormat] = ()
+    path: Path | str,
+    layout: Layout,
+    releases: Sequence[SourceFormat] = (),
+    successive: bool = False,
 ) -> np.ndarray:
     """One clip from a file of its own.
 
@@ -25,6 +28,8 @@ def read_clip(
             :mod:`skellib.readers.clip_tables`; or a file of one of ``releases``.
         layout: of the clip.
         releases: the file formats of a data set.
+        successive: take the rows of a ``.csv`` as successive frames, whatever their
+            frame numbers, as the training clips were prepared.
 
     Returns:
         (T, M, N, C), or (T, N, C).
@@ -35,9 +40,10 @@ def read_clip(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    if path.suffix == ".csv":
-        return read_clip_table(path, layout)
-    if path.suffix == ".npy":
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return read_clip_table(path, layout, successive=successive).joints
+    if suffix == ".npy":
         try:
             clip = np.load(path, allow_pickle=False)
         except Exception:  # NumPy lists no errors: damage raises all kinds of them
@@ -47,7 +53,7 @@ def read_clip(
         return clip
     faults = []
     for release in releases:
-        if path.suffix == _suffix(release):
+        if suffix == _suffix(release).lower():
             try:
                 return _as_released(path, release)
             except InputError as error:

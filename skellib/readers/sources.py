@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,20 +24,8 @@ MAX_FILES = 2_000_000
 MAX_NPZ = 4 * 2**30
 """The most that an npz with a whole data set unpacks to."""
 
-_PIECE = 2**16  # bytes decompressed at a time
-_LOCAL_HEADER = struct.Struct(
-    "<4s22xHH"
-)  # of a zip member: magic, lengths of name, extra
-
-
-class Member(NamedTuple):
-    """Where the content of an archive's member lies, and how it is packed."""
-
-    offset: int
-    packed: int
-    method: int
-    encrypted: bool
-    crc: int
+_LOCAL_HEADER = 30  # bytes before each zip member's name and data
+_ENDINGS = r"\.(?:txt|csv|json|mat|skeleton|gz|bz2|xz|7z|rar)"  # of renamed data files
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +41,7 @@ class SourceFile:
         size: in bytes, unpacked, as the folder or the archive has it.
         stamp: what changes with the content: the time of the last change in
             nanoseconds, or the archive's checksum.
-        member: where it lies in an archive.
+        member: its position in the archive's directory.
         max_bytes: the most that ``read`` returns.
     """
 
@@ -63,22 +50,17 @@ class SourceFile:
     path: str
     size: int
     stamp: int
-    member: Member | None = None
+    member: int | None = None
     max_bytes: int = MAX_BYTES
 
     def read(self) -> bytes:
-        """The content.
+        """Return the content; holds ``max_bytes`` of it at most, whatever a zip claims.
 
         Raises:
-            InputError: it is empty, damaged, encrypted, or larger than the bound,
-                whatever size the archive claims.
+            InputError: it is empty, damaged, encrypted, or larger than the bound.
         """
         try:
-            with open(self.path, "rb") as file:
-                if self.member is None:
-                    content = _read(file, self.max_bytes + 1)
-                else:
-                    content = self._unpack(file, self.member)
+            content = self._from_folder() if self.member is None else self._from_zip()
         except OSError as error:
             raise InputError(
                 f"{self.where}: cannot be read ({error.strerror})"
@@ -92,61 +74,42 @@ class SourceFile:
             )
         return content
 
-    def _unpack(self, file: BinaryIO, member: Member) -> bytes:
-        """The member's content, or a little more than the bound of it."""
-        if member.encrypted or member.method not in (
-            zipfile.ZIP_STORED,
-            zipfile.ZIP_DEFLATED,
-        ):
-            how = "encrypted" if member.encrypted else "packed by an unusual method"
+    def _from_folder(self) -> bytes:
+        with open(self.path, "rb") as file:
+            # `read` allocates all that it is asked for, whether or not it is there.
+            size = os.fstat(file.fileno()).st_size
+            return file.read(min(self.max_bytes, size) + 1)
+
+    def _from_zip(self) -> bytes:
+        status = os.stat(self.path)
+        try:
+            archive = _open_archive(self.path, status.st_mtime_ns, status.st_size)
+            info = archive.infolist()[self.member or 0]
+            if (info.CRC, info.file_size) != (self.stamp, self.size):
+                raise zipfile.BadZipFile("the archive has changed since it was listed")
+            # zipfile bounds what one `read` unpacks for these two methods only.
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise RuntimeError("packed by an unusual method")
+            with archive.open(info) as member:
+                return member.read(self.max_bytes + 1)
+        except RuntimeError as error:  # also what zipfile raises if it is encrypted
+            reason = "encrypted" if "encrypted" in str(error) else str(error)
             raise InputError(
-                f"{self.where}: {how}; unpack the archive and give the folder"
-            )
-        file.seek(member.offset)
-        header = file.read(_LOCAL_HEADER.size)
-        magic, name, extra = (
-            _LOCAL_HEADER.unpack(header)
-            if len(header) == _LOCAL_HEADER.size
-            else (b"", 0, 0)
-        )
-        if magic != b"PK\3\4":
-            raise self._damaged("its header is not where the directory says")
-        file.seek(name + extra, os.SEEK_CUR)
-        if member.method == zipfile.ZIP_STORED:
-            content = _read(file, min(member.packed, self.max_bytes + 1))
-        else:
-            content = self._inflate(file, member.packed)
-        if len(content) > self.max_bytes:
-            return content  # `read` refuses it; its checksum cannot be known
-        if len(content) != self.size or zlib.crc32(content) != member.crc:
-            raise self._damaged("its length or CRC is wrong")
-        return content
-
-    def _inflate(self, file: BinaryIO, packed: int) -> bytes:
-        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        pieces, size = [], 0
-        while packed > 0 and not unpacker.eof and size <= self.max_bytes:
-            data = file.read(min(packed, _PIECE))
-            packed -= len(data)
-            if not data:
-                break
-            try:
-                # max_length bounds the memory of a bomb; 0 would mean no bound.
-                piece = unpacker.decompress(data, self.max_bytes + 1 - size)
-            except zlib.error as error:
-                raise self._damaged(str(error)) from None
-            pieces.append(piece)
-            size += len(piece)
-        return b"".join(pieces)
-
-    def _damaged(self, how: str) -> InputError:
-        return InputError(f"{self.where}: cannot be read ({how}); fetch it again")
+                f"{self.where}: {reason}; unpack the archive and give the folder"
+            ) from None
+        except _DAMAGE as error:
+            raise InputError(
+                f"{self.where}: cannot be read ({error}); fetch it again"
+            ) from None
 
 
-def _read(file: BinaryIO, most: int) -> bytes:
-    """What is left of a file, up to so many bytes."""
-    # `read` sets aside all that it is asked for, whether or not it is there.
-    return file.read(min(most, os.fstat(file.fileno()).st_size + 1))
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, IndexError)
+
+
+@lru_cache(maxsize=4)
+def _open_archive(path: str, changed: int, size: int) -> zipfile.ZipFile:
+    """Open an archive once per process; one that has changed is opened again."""
+    return zipfile.ZipFile(path)
 
 
 class SkippedFile(NamedTuple):
@@ -185,8 +148,9 @@ def find(
 ) -> Found:
     """Search folders, at any depth, and zip archives, those in the folders too.
 
-    Hidden files and folders are passed over. A link to a file is followed, one to a
-    folder is not: give that folder as a further source.
+    Hidden files and folders are skipped. A link to a file is followed, one to a
+    folder is not: give that folder as a further source. A file whose name differs from
+    a pattern in case, number of digits or ending only is listed as a fault.
 
     Args:
         sources: folders, ``.zip`` files, or files that match a pattern.
@@ -227,11 +191,22 @@ def _ending(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|/){pattern}\Z")
 
 
+@cache
+def _similar(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern in any case, with any number of digits and any data ending."""
+    loose = re.sub(r"(?:\\d(?:\{[\d,]+\}|\+)?)+", r"\\d+", pattern)
+    last = re.search(r"(?:\\\.\w+)?\Z", loose)
+    assert last is not None
+    ending = f"(?:{last[0] or _ENDINGS}|{_ENDINGS})(?:{_ENDINGS})*"
+    return re.compile(rf"(?:^|/){loose[: last.start()]}{ending}\Z", re.IGNORECASE)
+
+
 class _Search:
     """One search: its bounds, and what it has found so far."""
 
     def __init__(self, patterns: tuple[str, ...], max_bytes: int) -> None:
         self.endings = [_ending(pattern) for pattern in patterns]
+        self.similar = [_similar(pattern) for pattern in patterns]
         self.max_bytes = max_bytes
         self.found = Found([[] for _ in patterns], [])
         self.seen = 0
@@ -244,6 +219,17 @@ class _Search:
             if match:
                 return number, match.groupdict(default="")
         return None
+
+    def misnamed(self, where: str, path: str) -> bool:
+        """Note a file that is named almost like one that is sought."""
+        path = path.replace(os.sep, "/")
+        if not any(similar.search(path) for similar in self.similar):
+            return False
+        self.fault(
+            where,
+            "its name differs from those sought in case, digits or ending; rename it",
+        )
+        return True
 
     def fault(self, where: str, reason: str) -> None:
         self.found.faults.append(SkippedFile(shown(where), reason))
@@ -296,12 +282,12 @@ class _Search:
             waiting += reversed(below)
 
     def file(self, path: str) -> bool:
-        """Note a file that matches; False for one that does not."""
+        """Note a file that matches, or nearly; False for one that does not."""
         # The whole path is matched, as the folder given may be a part of the pattern.
         absolute = os.path.abspath(path)
         match = self.matches(absolute)
         if match is None:
-            return False
+            return self.misnamed(path, absolute)
         number, groups = match
         try:
             status = os.stat(path)
@@ -336,13 +322,15 @@ class _Search:
             if member.header_offset < end:
                 self.fault(path, "a zip archive whose members overlap; fetch it again")
                 return
-            end = member.header_offset + _LOCAL_HEADER.size + member.compress_size
+            end = member.header_offset + _LOCAL_HEADER + member.compress_size
         absolute = os.path.abspath(path)
-        for member in sorted(members, key=lambda member: member.filename):
+        for i in sorted(range(len(members)), key=lambda i: members[i].filename):
             self.count(path)
-            self._member(path, absolute, member)
+            self._member(path, absolute, members[i], i)
 
-    def _member(self, path: str, absolute: str, member: zipfile.ZipInfo) -> None:
+    def _member(
+        self, path: str, absolute: str, member: zipfile.ZipInfo, position: int
+    ) -> None:
         where = shown(f"{path}:{member.filename}")
         parts = member.filename.split("/")
         if (
@@ -353,20 +341,16 @@ class _Search:
         ):
             self.fault(where, "a name that leaves the archive's folder")
             return
-        match = self.matches(member.filename.rstrip("/"))
-        if not match or parts[0] == "__MACOSX" or parts[-1].startswith("."):
+        if parts[0] == "__MACOSX" or parts[-1].startswith("."):
             return  # resource forks are no clips
+        match = self.matches(member.filename.rstrip("/"))
+        if not match:
+            self.misnamed(where, member.filename)
+            return
         if member.is_dir():
             self.fault(where, "a folder, named like a file")
             return
         number, groups = match
-        place = Member(
-            member.header_offset,
-            member.compress_size,
-            member.compress_type,
-            bool(member.flag_bits & 1),
-            member.CRC,
-        )
         self.found.files[number].append(
             SourceFile(
                 where,
@@ -374,7 +358,7 @@ class _Search:
                 absolute,
                 member.file_size,
                 member.CRC,
-                place,
+                position,
                 self.max_bytes,
             )
         )
@@ -390,6 +374,21 @@ def natural(name: str) -> list[tuple[int, str]]:
     # A longer number is the larger one: no int, which refuses thousands of digits.
     parts = re.findall(r"0*([0-9]+)|([^0-9]+)", name)
     return [(len(digits), digits) if digits else (-1, text) for digits, text in parts]
+
+
+def read_text(path: Path, max_bytes: int | None = None) -> str:
+    """Return the text of a file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        InputError: no such file, an empty one, one over the bound, or not text.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    file = SourceFile(str(path), {}, str(path), 0, 0, max_bytes=max_bytes or MAX_BYTES)
+    try:
+        return file.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not text in UTF-8") from None
 
 
 def check_finite(where: str, field: str, frames: np.ndarray) -> None:

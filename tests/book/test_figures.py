@@ -502,7 +502,7 @@ def test_embedding_writes_each_class_at_its_centre():
 
 def test_gains_have_a_panel_for_each_profile_and_a_line_at_zero():
     rows = [{"label": "A", "paper": 0.9, "n": 3, "mean": 2.0, "low": -1.0, "high": 5.0}]
-    figure = figures.gains({"laptop": rows, "full": [{"label": "A", "paper": 0.9}]})
+    figure = figures.gains({"laptop": rows, "full": [{"label": "A", "full": 0.9}]})
     assert [ax.get_xlabel().split(":")[0] for ax in figure.axes] == [
         "profile laptop",
         "profile full",

@@ -88,6 +88,22 @@ def test_prepare_says_what_it_made(tmp_path, capfd, places):
     assert err.count("\n") == 1
 
 
+def test_prepare_says_what_its_owner_should_know(tmp_path, capfd, places):
+    write_source(tmp_path / "mine")
+    path = tmp_path / "mine" / "k0_0.csv"
+    header, *rows = path.read_text().splitlines()
+    numbered = [f"{252 + 4 * i},17,{row}" for i, row in enumerate(rows)]
+    path.write_text("\n".join([f"frame,body,{header}", *numbered]))
+    prepare = ["prepare", "custom", f"--source={tmp_path / 'mine'}", "--name=mine"]
+    status, out, _ = call(capfd, *prepare, places[0])
+    assert status == 0
+    assert "note: 24 of 132 frames (18 %) show nobody" in out
+    assert "note: frame numbers skip in 1 clips" in out and "--successive" in out
+    assert "note: bodies were renumbered" in out and "1 body of 4 joints" in out
+    status, out, _ = call(capfd, *prepare, places[0], "--successive")
+    assert status == 0 and "skip" not in out and "12 clips, 108 frames" in out
+
+
 def test_evaluate(tmp_path, capfd, places, trained):
     weights, _ = trained
     out_file = tmp_path / "report.json"
@@ -135,6 +151,29 @@ def test_predict(tmp_path, capfd, trained):
     shares = list(table["probabilities"].values())
     assert len(shares) == 6 and shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1)
+
+
+def test_predict_reads_endings_in_any_case(tmp_path, capfd, trained):
+    weights, clip = trained
+    np.save(tmp_path / "clip.npy", np.zeros((3, 4, 2)))
+    for path in (clip, tmp_path / "clip.npy"):
+        other = path.rename(path.with_suffix(path.suffix.upper()))
+        status, _, err = call(capfd, "predict", f"--checkpoint={weights}", other)
+        assert (status, err) == (0, "")
+
+
+def test_predict_takes_rows_as_successive_frames(tmp_path, capfd, trained):
+    weights, clip = trained
+    header, *rows = clip.read_text().splitlines()
+    numbered = [f"{4 * i},{row}" for i, row in enumerate(rows)]
+    skipping = tmp_path / "skipping.csv"
+    skipping.write_text("\n".join([f"frame,{header}", *numbered]))
+    ask = ["predict", f"--checkpoint={weights}", "--json"]
+    plain, taken, gaps = (
+        json.loads(call(capfd, *ask, *more)[1])[0]["probabilities"]
+        for more in ([clip], [skipping, "--successive"], [skipping])
+    )
+    assert taken == plain != gaps
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from skellib.data import PackedDataset, protocols_of
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
 from skellib.paths import packed_path
-from skellib.readers import custom
+from skellib.readers import custom, preparing
 from skellib.readers.clip_tables import read_clip_table
 from skellib.readers.custom import check_name
 from skellib.readers.layout_files import layout_by_names, read_layout
@@ -68,9 +69,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read_all(*arguments, **options) -> tuple[PackedDataset, tuple]:
-    stream, left_out = custom.read(*arguments, **options)
-    packed = in_memory(stream)
-    return packed, left_out
+    own = custom.read(*arguments, **options)
+    return in_memory(own.stream), tuple(own.left_out)
 
 
 def test_a_folder_of_tables(folder: Path) -> None:
@@ -158,18 +158,17 @@ def test_labels_count_into_classes(tmp_path: Path) -> None:
         ({"label": None}, "field 'label': missing"),
         ({"joints": np.zeros((6, 3, 2))}, "3 joints, layout 'custom puppet' has 4"),
         ({"joints": np.zeros((6, 4))}, r"not numbers \(frames, joints"),
-        ({"joints": np.zeros((6, 4, 1))}, r'1 channels.*"dims": 2'),
+        ({"joints": np.ones((6, 4, 1))}, r'1 channels, not 2.*"dims" is 2'),
         ({"joints": np.full((6, 4, 2), np.nan)}, "no usable clip of 3.*not finite"),
         ({"lengths": np.array([1, 2, 4])}, "must sum to the 6 frames"),
-        ({"lengths": np.array([0, 3, 3])}, "one count a clip, from 1"),
+        ({"lengths": np.array([-1, 4, 3])}, "not one count of frames a clip"),
         ({"lengths": np.array([2**63 - 1, 2, 3])}, "must sum to the 6 frames"),
         ({"label": np.zeros(3)}, "field 'label': float64"),
         ({"subject": np.arange(2)}, r"field 'subject': int64 \(2,\)"),
         ({"split": np.array(["train", "x", ""])}, "clip 1: field 'split': 'x'"),
-        ({"name": np.array(["a", "b", "a"])}, "'a' is also"),
+        ({"name": np.array(["a", "b", "a"])}, "'a' is there twice"),
         ({"classes": np.array(["a"])}, "'b' is none of the 1 classes"),
         ({"classes": np.array(["a", "b", "a"])}, "'classes': a name is there twice"),
-        ({"classes": np.array([1, 2])}, "not one text a class"),
         (
             {"label": np.array([0, 1, 5]), "classes": np.array(["a", "b"])},
             "'5' is none of the 2",
@@ -200,27 +199,239 @@ def test_bad_clips_are_left_out(folder: Path) -> None:
         custom.read(folder, "mine", strict=True)
 
 
+def notes_of(folder: Path, **options) -> str:
+    return " | ".join(custom.read(folder, "mine", **options).notes)
+
+
+def test_nothing_is_noted_of_a_plain_set(folder: Path) -> None:
+    (folder / "clips.csv").write_text(
+        (folder / "clips.csv").read_text().replace(",\n", ",test\n")
+    )
+    own = custom.read(folder, "mine")
+    assert (own.notes, own.left_out, own.unlisted) == ([], [], [])
+
+
+def test_frame_numbers_that_skip_are_counted_or_taken_as_successive(
+    folder: Path,
+) -> None:
+    rows = table(np.ones((5, 1, 4, 2))).splitlines()
+    rows[1:] = [
+        f"{252 + 4 * i}," + row.split(",", 1)[1] for i, row in enumerate(rows[1:])
+    ]
+    (folder / "c0.csv").write_text("\n".join(rows))
+    stamps = [f"{33.3 * i}," + row.split(",", 1)[1] for i, row in enumerate(rows[1:])]
+    packed, _ = read_all(folder, "mine")
+    assert packed.lengths[0] == 17
+    total = packed.lengths.sum()
+    text = notes_of(folder)
+    assert f"12 of {total} frames ({1200 / total:.0f} %) show nobody" in text
+    assert "skip in 1 clips, and 12 frames were filled in" in text
+    assert "--successive" in text
+    assert "frames" not in notes_of(folder, successive=True)
+    packed, _ = read_all(folder, "mine", successive=True)
+    assert packed.lengths[0] == 5 and packed.clip(0)[:, 0].all()
+    (folder / "c0.csv").write_text("\n".join([rows[0], *reversed(stamps)]))
+    assert read_all(folder, "mine", successive=True)[0].lengths[0] == 5
+    (fault,) = custom.read(folder, "mine").left_out
+    assert "33.3 is not a whole number" in fault.reason or "133.2" in fault.reason
+
+
+def test_an_empty_row_without_a_frame_number_is_a_frame_with_nobody(
+    folder: Path,
+) -> None:
+    text = f"{HEADER}\n1,1,1,1,1,1,1,1\n,,,,,,,\n1,1,1,1,1,1,1,1\n"
+    (folder / "c0.csv").write_text(text)
+    assert read_all(folder, "mine")[0].lengths[0] == 3
+    assert "1 of " in notes_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        (["train"] * 8, "8 clips train, 0 test, 0 neither; give both sides"),
+        (["Test", ""] * 4, "0 clips train, 4 test, 4 neither"),
+        ([""] * 8, "0 clips train, 0 test, 8 neither"),
+    ],
+)
+def test_a_split_of_one_side_is_refused(folder: Path, splits, message) -> None:
+    rows = [f"c{i}.csv,{'ab'[i % 2]},{side}" for i, side in enumerate(splits)]
+    (folder / "clips.csv").write_text("\n".join(["file,label,split", *rows]))
+    with pytest.raises(InputError, match=f"field 'split': {message}"):
+        custom.read(folder, "mine")
+    layout = folder / "layout.json"
+    source = npz(
+        folder / "a.npz",
+        lengths=np.array([1, 1, 1, 1, 1, 1]),
+        label=np.arange(6) % 2,
+        split=np.array(splits[:6]),
+    )
+    with pytest.raises(InputError, match="field 'split'.*give both sides"):
+        custom.read(source, "mine", layout)
+
+
+def test_no_other_split_is_taken_in_place_of_a_given_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    stream = custom.read(folder, "mine").stream
+    one_sided = replace(stream, extras={"split": [0] * 8})  # as other readers may give
+    path = packed_path("mine", tmp_path / "packed")
+    made = preparing.from_stream(path, one_sided, "float32", progress=False)
+    (note,) = made.notes
+    assert note.startswith("split: 8 clips train, 0 test, of 8: the split that came")
+    with pytest.raises(InputError, match=r"8 clips train, 0 test.*--protocol cross_su"):
+        data.load("mine", root=tmp_path / "packed")
+    train, test = data.load("mine", "random", tmp_path / "packed")
+    assert len(train) + len(test) == 8
+
+
+def test_a_split_whose_test_clips_are_all_bad_is_refused(folder: Path) -> None:
+    for i in (1, 4, 7):
+        (folder / f"c{i}.csv").write_text("nothing")
+    with pytest.raises(InputError, match="3 clips train, 0 test, 2 neither"):
+        custom.read(folder, "mine")
+
+
+def test_clips_on_neither_side_are_counted(folder: Path) -> None:
+    assert notes_of(folder) == "split: 3 clips train, 3 test, 2 neither"
+
+
+def test_tracker_ids_become_body_numbers(folder: Path) -> None:
+    clip = np.stack([np.full((3, 4, 2), 1.0), np.full((3, 4, 2), 2.0)], axis=1)
+    lines = [line.split(",") for line in table(clip).splitlines()]
+    for cells in lines[1:]:
+        cells[1] = {"0": "17", "1": "4"}[cells[1]]
+    (folder / "c1.csv").write_text("\n".join(map(",".join, lines)))
+    packed, left_out = read_all(folder, "mine")
+    assert left_out == () and packed.bodies == 2
+    assert np.array_equal(packed.clip(1), clip)  # 17 is the first to appear
+    assert "bodies were renumbered from 0" in notes_of(folder)
+    assert "in 1 clips" in notes_of(folder)
+
+
+def test_bodies_that_no_clip_has_are_dropped(tmp_path: Path) -> None:
+    layout = write_layout(tmp_path)
+    joints = np.zeros((6, 4, 4, 2))
+    joints[:, 2], joints[3:, 0] = 1.0, 2.0
+    own = custom.read(npz(tmp_path / "a.npz", joints=joints), "mine", layout)
+    assert own.notes == ["dropped 2 of 4 bodies, which are in no clip"]
+    packed = in_memory(own.stream)
+    assert packed.bodies == 2 and packed.joints[5, :, 0, 0].tolist() == [2, 1]
+
+
+def test_files_that_are_not_listed_or_named_otherwise(folder: Path) -> None:
+    (folder / "c3.csv").rename(folder / "C3.CSV")  # as another system wrote it
+    (folder / "c4.csv").rename(folder / "c4.csv.txt")
+    (folder / "c5.csv").rename(folder / "c05.csv")
+    (folder / "notes.txt").write_text("mine")
+    own = custom.read(folder, "mine")
+    assert "c3" in own.stream.name
+    assert [(Path(w).name, r) for w, r in own.left_out] == [
+        ("c4.csv", "no such file"),
+        ("c5.csv", "no such file"),
+    ]
+    assert {(Path(w).name, r.partition(" ")[0]) for w, r in own.unlisted} == {
+        ("c05.csv", "not"),
+        ("c4.csv.txt", "its"),
+    }
+    made = custom.prepare(folder, "mine", folder.parent / "mine.npz")
+    assert (made.bad, len(made.left_out)) == (2, 4)
+    listed = (folder.parent / "mine.left_out.txt").read_text()
+    assert "c05.csv: not in clips.csv" in listed
+
+
+def test_paths_may_be_written_by_another_system(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "c0.csv").rename(folder / "deep" / "c0.csv")
+    text = (folder / "clips.csv").read_text()
+    (folder / "clips.csv").write_text(text.replace("c0.csv", "deep\\C0.csv"))
+    packed, left_out = read_all(folder, "mine")
+    assert left_out == () and packed.name[0] == "deep/C0"
+
+
+def test_cells_may_have_spaces_and_folders_may_be_links(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "c0.csv").rename(tmp_path / "c0.csv")
+    (folder / "linked").symlink_to(tmp_path)
+    text = (folder / "clips.csv").read_text().replace("c0.csv", "linked/c0.csv ")
+    (folder / "clips.csv").write_text(text.replace(",", " , "))
+    own = custom.read(folder, "mine")
+    assert (own.left_out, own.unlisted) == ([], [])
+    assert own.stream.name[0] == "linked/c0" and own.stream.classes == ("bow", "wave")
+    assert list(own.stream.extras["split"]) == [0, 1, -1, 0, 1, -1, 0, 1]
+
+
+def test_one_bad_clip_of_an_npz_is_left_out(tmp_path: Path) -> None:
+    layout = write_layout(tmp_path)
+    joints = np.ones((9, 4, 2))
+    joints[1], joints[2, 0] = 0.0, np.nan
+    path = npz(
+        tmp_path / "a.npz",
+        joints=joints,
+        lengths=np.array([1, 1, 1, 0, 2, 4]),
+        label=np.array(["b", "a", "b", "a", "b", "a"]),
+    )
+    packed, left_out = read_all(path, "mine", layout)
+    assert packed.name.tolist() == ["clip 0", "clip 4", "clip 5"]
+    assert packed.lengths.tolist() == [1, 2, 4]
+    assert [fault.reason for fault in left_out] == [
+        "nobody in any frame",
+        "field 'joints': frame 0: not finite; write 0 for a joint that was not tracked",
+        "field 'lengths': 0 frames",
+    ]
+    with pytest.raises(InputError, match="clip 1: nobody in any frame"):
+        custom.read(path, "mine", layout, strict=True)
+
+
+def test_a_clip_with_scores_only_has_nobody(folder: Path) -> None:
+    names = ("hips", "head", "left hand", "right hand")
+    header = ",".join(f"{name}.{c}" for name in names for c in ("x", "y", "score"))
+    for i in range(8):
+        value = "0" if i == 2 else "1"
+        row = ",".join([value, value, ".5"] * 4)
+        (folder / f"c{i}.csv").write_text(f"{header}\n{row}\n")
+    (fault,) = custom.read(folder, "mine").left_out
+    assert fault == (str(folder / "c2.csv"), "nobody in any frame")
+
+
+def test_one_class_only_is_refused(folder: Path) -> None:
+    for i in range(4):
+        (folder / f"c{i}.csv").write_text("nothing")
+    with pytest.raises(InputError, match="are of class 'bow'; a network needs two"):
+        custom.prepare(folder, "mine", folder.parent / "mine.npz")
+    assert not (folder.parent / "mine.npz").exists()
+    source = npz(folder / "a.npz", label=np.zeros(3, dtype=int))
+    with pytest.raises(InputError, match="are of class '0'; a network needs two"):
+        custom.read(source, "mine", folder / "layout.json")
+
+
+def test_classes_without_a_clip_are_named(tmp_path: Path) -> None:
+    layout = write_layout(tmp_path)
+    path = npz(tmp_path / "a.npz", classes=np.array(["a", "b", "c"]))
+    assert custom.read(path, "mine", layout).notes == ["classes without a clip: c"]
+
+
 def test_what_fits_float32_may_not_fit_float16(folder: Path) -> None:
     (folder / "c1.csv").write_text(table(np.full((2, 1, 4, 2), 1e6)))
-    assert custom.read(folder, "mine")[1] == ()
-    (fault,) = custom.read(folder, "mine", dtype="float16")[1]
+    assert custom.read(folder, "mine").left_out == []
+    (fault,) = custom.read(folder, "mine", dtype="float16").left_out
     assert "not finite" in fault.reason
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("file,label\n../c0.csv,a", r"line 2: field 'file': '\.\./c0\.csv' leaves"),
+        ("file,label\n../c0.csv,a", r"line 2: field 'file': '\.\./c0\.csv': leaves"),
         ("file,label\n/etc/passwd,a", "leaves the folder"),
         ("file,label\nC:\\c0.csv,a", "leaves the folder"),
-        ("file,label\nc0.csv,", "line 2: field 'label': empty"),
-        ("file,label\n,a", "line 2: field 'name': empty"),
-        ("file,label\nc0.csv,a\n\nc0.csv,b", "line 4: field 'name': 'c0' is also"),
+        ("file,label\nc0.csv,", "line 2: field 'label': '': empty"),
+        ("file,label\n,a", "line 2: field 'file': '': empty"),
+        ("file,label\nc0.csv,a\n\nc0.csv,b", "line 4: field 'name': 'c0' is there"),
         ("file,label,split\nc0.csv,a,maybe", "line 2: field 'split': 'maybe'"),
-        ("file,label,subject\nc0.csv,a,", "line 2: field 'subject': empty"),
+        ("file,label,subject\nc0.csv,a,", "line 2: field 'subject': '': empty"),
         ("file,label\nc0.csv", "line 2: 1 cells for the 2 columns"),
-        ("file,klass\nc0.csv,a", "column 'klass' is none of file, label"),
-        ("file,file\nc0.csv,a", "column 'file' is there twice"),
+        ("file,label,klass\nc0.csv,a,b", "line 2: field 'klass': 'b': unknown"),
+        ("file,label,file\nc0.csv,a,b", "field 'file.1': 'b': unknown"),
         ("file\nc0.csv", "column 'label' is missing"),
         ("file,label", "no usable clip"),
         ("", "an empty file"),
@@ -260,7 +471,7 @@ TWO = layout_by_names({"joints": ["a", "b"], "bones": [["a", "b"]], "dims": 2})
 def clip_of(tmp_path: Path, text: str, layout=TWO) -> np.ndarray:
     path = tmp_path / "clip.csv"
     path.write_text(text)
-    return read_clip_table(path, layout)
+    return read_clip_table(path, layout).joints
 
 
 def test_a_clip_without_frame_and_body(tmp_path: Path) -> None:
@@ -284,19 +495,24 @@ def test_frames_without_a_line_and_untracked_joints_are_zero(tmp_path: Path) -> 
         ("a.x,a.y,b.x,b.y,b.z\n1,2,3,4,5", r"column 'b\.z' is none of the layout's"),
         ("a.x,a.y,b.x,b.y,b.score\n1,2,3,4,5", r"column 'a\.score' is missing"),
         ("a.x,a.y,b.x,b.y\n", "no frame"),
-        ("a.x,a.y,b.x,b.y\n1,2,3,4\n1,2,x,4", r"line 3: field 'b\.x': 'x' is not a n"),
-        ("a.x,a.y,b.x,b.y\n1,2,nan,4", r"line 2: field 'b\.x': 'nan' is not finite"),
+        ("a.x,a.y,b.x,b.y\n1,2,3,4\n1,2,x,4", r"line 3: field 'b\.x': 'x' is not a f"),
+        ("a.x,a.y,b.x,b.y\n1,2,nan,4", r"field 'b\.x': 'nan' is not a finite.*empty"),
         ("a.x,a.y,b.x,b.y\n1,2,,4", "line 2: joint 'b' has some of its cells"),
         ("a.x,a.y,b.x,b.y\n1,2,3,4,5", "line 2: 5 cells for the 4 columns"),
         ("body,a.x,a.y,b.x,b.y\n0,1,2,3,4", "'body' needs a column 'frame'"),
-        ("frame,a.x,a.y,b.x,b.y\n1.5,1,2,3,4", "field 'frame': '1.5' is not a whole"),
-        ("frame,a.x,a.y,b.x,b.y\n-1,1,2,3,4", "field 'frame': '-1' is not a whole"),
+        ("frame,a.x,a.y,b.x,b.y\n1.5,1,2,3,4", "field 'frame': 1.5 is not a whole"),
+        ("frame,a.x,a.y,b.x,b.y\n-1,1,2,3,4", "field 'frame': -1 is not a whole"),
         (
             "frame,a.x,a.y,b.x,b.y\n3,1,2,3,4\n3,1,2,3,4",
-            "line 3: frame 3 of body 0 is also in line 2",
+            "line 3: a second row for the same frame",
         ),
         ("frame,a.x,a.y,b.x,b.y\n0,1,2,3,4\n99999,1,2,3,4", "number frames one by one"),
-        ("frame,body,a.x,a.y,b.x,b.y\n0,64,1,2,3,4", "bodies 0 to 64"),
+        (
+            "frame,body,a.x,a.y,b.x,b.y\n"
+            + "".join(f"0,{i},1,2,3,4\n" for i in range(65)),
+            "65 bodies, over 64",
+        ),
+        ("a.x,a.y,b.x,b.y\n1,2,3,4\n\n  \n1,inf,3,4", r"line 5: field 'a\.y': 'inf'"),
         ('a.x,a.y,b.x,b.y\n"1,2,3,4', "cells for the 4 columns"),
     ],
 )
@@ -324,7 +540,7 @@ def test_no_other_error_than_the_readers_own(tmp_path: Path, text, cut) -> None:
     path = tmp_path / "clip.csv"
     path.write_text(good[:cut] + text + good[cut:], encoding="utf-8")
     try:
-        clip = read_clip_table(path, TWO)
+        clip = read_clip_table(path, TWO).joints
     except InputError:
         return
     assert clip.ndim == 4 and np.isfinite(clip).all()
@@ -404,11 +620,13 @@ def test_known_layouts_survive_the_trip_through_names() -> None:
     [
         ({"joints": None}, "field 'joints': missing"),
         ({"bones": None}, "field 'bones': missing"),
-        ({"joints": "abc"}, "'joints': not a list of names"),
-        ({"joints": ["a", "a"]}, "distinct names"),
+        (
+            {"joints": ["a", "a"], "bones": [["a", "a"]]},
+            "'a' is not joined|names must be distinct",
+        ),
         ({"bones": [["hips", "tail"]]}, "'bones': 'tail' is none of the joints"),
-        ({"bones": [["hips", "head", "hips"]]}, "is not a pair"),
-        ({"bones": [["hips", "head"]]}, "'left hand' and 'hips' are not joined"),
+        ({"bones": [["hips", "head", "hips"]]}, "'bones': 0: .* at most 2 items"),
+        ({"bones": [["hips", "head"]]}, "'head' is not joined"),
         (
             {"bones": [["hips", "head"], ["left hand", "head"]]},
             "'head' has two parents",
@@ -421,16 +639,12 @@ def test_known_layouts_survive_the_trip_through_names() -> None:
                     ["left hand", "right hand"],
                 ]
             },
-            "'head' is in a circle",
+            "'head' is not joined",
         ),
         ({"center": {"hips": 0.4}}, "'center': the weights must sum to 1"),
-        ({"center": {"hips": "1"}}, "'center': 'hips': '1' is not a number"),
-        ({"center": ["hips"]}, "not joint names and weights"),
-        ({"up": "z"}, "'up': 'z' is none of x, y"),
-        ({"up": "down"}, "'up': 'down'"),
-        ({"dims": 4}, "'dims': 4 is neither 2 nor 3"),
-        ({"joint": ["a"]}, "field 'joint': unknown"),
-        ({"name": " "}, "'name': not a text"),
+        ({"center": {"hips": "1"}}, "'center': 'hips': '1': .*valid number"),
+        ({"up": "z"}, "'dims, up': .*axis is below dims"),
+        ({"joint": ["a"]}, "field 'joint': .*unknown"),
     ],
 )
 def test_a_bad_layout_names_its_field(tmp_path: Path, changes, message) -> None:
