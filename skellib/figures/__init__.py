@@ -6,6 +6,7 @@ docstrings such as "Fig. 7" are the paper's figures that they redraw.
 """
 
 from skellib.figures.cards import data_card, facts_table, nearest_distances
+from skellib.figures.classes import changes, confusion, confusions, embedding
 from skellib.figures.curves import divergences, loss_curves, trajectories
 from skellib.figures.diagrams import (
     attention_diagram,
@@ -18,11 +19,8 @@ from skellib.figures.maps import affinity, frequency_map, frequency_maps, masks,
 from skellib.figures.player import player, players
 from skellib.figures.results import (
     by_seed,
-    changes,
     comparisons,
-    confusion,
     dots,
-    embedding,
     gains,
     history,
     mutual_weight,
@@ -55,6 +53,7 @@ __all__ = [
     "changes",
     "comparisons",
     "confusion",
+    "confusions",
     "data_card",
     "divergences",
     "dots",

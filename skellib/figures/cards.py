@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @styled
 def data_card(card: DataCard) -> Figure:
-    """What is in a data set: clips by class, their lengths, missing joints.
+    """Draw what a data set holds: clips by class, their lengths, missing joints.
 
     Beside a class's bar stands its clips' median length. The skeleton shows where
     joints are missing: marked are those that ever are, the darker, the more often.
@@ -134,14 +134,14 @@ def nearest_distances(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Figure:
-    """How far each clip is from the one most similar to it.
+    """Draw how far each clip is from the one most similar to it.
 
     Args:
         counts: (steps,) clips by distance in units of the typical one, in steps from 0.
         step: the width of a step.
         limit: below it two clips count as near; shaded.
         ax: axes to draw into; a new figure by default.
-        title: a title.
+        title: the title.
     """
     figure, ax = canvas(ax, (WIDTH, 2.6))
     counts = array(counts, 1, "counts")
@@ -165,7 +165,7 @@ def nearest_distances(
 
 
 def facts_table(facts: Facts) -> HTML:
-    """What is known of a data set beside its files, as a small table."""
+    """Tabulate what is known of a data set beside its files."""
     from IPython.display import HTML
 
     rows: list[tuple[str, str]] = [("What", escape(facts.what))]

@@ -29,7 +29,7 @@ def loss_curves(
     title: str | None = None,
     limit: float = 5.0,
 ) -> Figure:
-    """Losses against the probability of the true class (Fig. 5).
+    """Draw losses against the probability of the true class (Fig. 5).
 
     Args:
         curves: name -> (p_t, loss), two arrays of one length; put (gamma, m) in the
@@ -64,13 +64,13 @@ def loss_curves(
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:
-    """Entropy of (p, 1 - p) in nats."""
+    """Return the entropy of (p, 1 - p) in nats."""
     return -p * np.log(p) - (1 - p) * np.log1p(-p)
 
 
 @styled
 def divergences(p: Sequence[float] = (0.5, 0.9), ax: Axes | None = None) -> Figure:
-    """Half the Jeffreys divergence against Jensen-Shannon, for two classes (Eq. 20-21).
+    """Draw half the Jeffreys divergence and Jensen-Shannon (Eq. 20-21), two classes.
 
     One branch gives its first class the probability p, the other q; each p is a colour.
     The first divergence, which Eq. 20 sums to, grows without bound as q nears 0 or 1;
@@ -90,13 +90,8 @@ def divergences(p: Sequence[float] = (0.5, 0.9), ax: Axes | None = None) -> Figu
         jensen_shannon = _entropy((value + q) / 2) - entropies
         color = CATEGORICAL[i % 12]
         ax.plot(q, half_jeffreys, color=color, label=f"½ Jeffreys, p = {value:g}")
-        ax.plot(
-            q,
-            jensen_shannon,
-            color=color,
-            ls="--",
-            label=f"Jensen–Shannon, p = {value:g}",
-        )
+        name = f"Jensen–Shannon, p = {value:g}"
+        ax.plot(q, jensen_shannon, color=color, ls="--", label=name)
     ax.axhline(np.log(2), color=PALETTE["muted"], lw=1, ls=":")
     ax.annotate(
         "log 2", (0.55, np.log(2)), (0, 3), textcoords="offset points", fontsize=8,
@@ -119,10 +114,10 @@ def trajectories(
     relative: bool = False,
     unit: str = "m",
 ) -> Figure:
-    """Coordinates of joints over time; several clips are drawn over each other.
+    """Draw coordinates of joints over time, several clips over each other.
 
-    For showing what a step of the preparation does: before and after the resize, the
-    crop, position against velocity.
+    Shows what a step of the preprocessing does: before and after the crop or the
+    resize, position against velocity.
 
     Args:
         x: (T, N, C), or a list of such arrays, whose lengths may differ.
@@ -138,26 +133,13 @@ def trajectories(
     """
     given = list(x) if isinstance(x, (list, tuple)) else [x]
     clips = [array(clip, 3, "trajectories") for clip in given]
-    for clip in clips:
-        if max(joints) >= clip.shape[1] or len(coordinates) > clip.shape[2]:
-            raise InputError(
-                f"trajectories: shape {clip.shape} has no joint {max(joints)} or fewer "
-                f"than {len(coordinates)} channels"
-            )
+    _check_clips(clips, joints, coordinates)
     figure, axes = panels(
         len(joints), len(coordinates), (WIDTH, 0.7 + 1.45 * len(joints)), sharex=True
     )
     for row, joint in zip(axes, joints, strict=True):
         for channel, ax in enumerate(row):
-            for i, clip in enumerate(clips):
-                span = len(clip) - 1 or 1
-                time = np.arange(len(clip)) / (span if relative else 1)
-                ax.plot(
-                    time, clip[:, joint, channel], color=CATEGORICAL[i % 12],
-                    ls=DASHES[i % 6], lw=1.6, marker="o" if len(clip) == 1 else "",
-                    label=labels[i] if labels else None,
-                )  # fmt: skip
-            ax.grid(True)
+            _draw_curves(ax, [clip[:, joint, channel] for clip in clips], relative)
         row[0].set_ylabel(f"{names[joint] if names else f'joint {joint}'}\n({unit})")
     _same_span(axes)
     for ax, coordinate in zip(axes[0], coordinates, strict=True):
@@ -165,15 +147,37 @@ def trajectories(
     for ax in axes[-1]:
         ax.set_xlabel("share of the clip" if relative else "frame")
     if labels:
-        handles, texts = axes[0, 0].get_legend_handles_labels()
         figure.legend(
-            handles, texts, loc="outside upper center", ncols=len(texts), handlelength=3
-        )
+            axes[0, 0].lines, labels, loc="outside upper center", ncols=len(labels),
+            handlelength=3,
+        )  # fmt: skip
     return figure
 
 
+def _check_clips(
+    clips: Sequence[np.ndarray], joints: Sequence[int], coordinates: Sequence[str]
+) -> None:
+    for clip in clips:
+        if max(joints) >= clip.shape[1] or len(coordinates) > clip.shape[2]:
+            raise InputError(
+                f"trajectories: shape {clip.shape} has no joint {max(joints)} or fewer "
+                f"than {len(coordinates)} channels"
+            )
+
+
+def _draw_curves(ax: Axes, curves: Sequence[np.ndarray], relative: bool) -> None:
+    """Draw one panel: a line per clip, against its frames or its share of the clip."""
+    for i, curve in enumerate(curves):
+        last = len(curve) - 1
+        ax.plot(
+            np.linspace(0, 1 if relative else last, len(curve)), curve, lw=1.6,
+            color=CATEGORICAL[i % 12], ls=DASHES[i % 6], marker="" if last else "o",
+        )  # fmt: skip
+    ax.grid(True)
+
+
 def _same_span(axes: np.ndarray) -> None:
-    """One scale for all panels, each centred on its own curve."""
+    """Give all panels one scale, each centred on its own curve."""
     limits = [ax.get_ylim() for ax in axes.flat]
     half = max(high - low for low, high in limits) / 2
     for ax, (low, high) in zip(axes.flat, limits, strict=True):

@@ -38,14 +38,14 @@ def network_diagram(
     streams: Sequence[str] = ("position", "velocity"),
     axes: Sequence[str] = ("channels", "frames", "joints"),
 ) -> Figure:
-    """The whole pipeline from its stages: boxes, and the shape after each (Fig. 2).
+    """Draw the network from its stages: boxes, and the shape after each (Fig. 2).
 
     Args:
         stages: (name, shape without the batch) of one stream's stages in order, such as
             from forward hooks on the real network. Names that contain "transform",
             "attention", "SLnL", "local" or "pool" have their own colour.
-        title: a title.
-        streams: the streams, a row each; with two, their features are joined.
+        title: the title.
+        streams: the streams, one row each; with two, their features are joined.
         axes: what the numbers of a shape are; shorter shapes fill the first of them.
 
     Raises:
@@ -94,7 +94,7 @@ def _stage_color(name: str) -> str:
 def _heads(
     sheet: Sheet, streams: Sequence[str], levels: Sequence[float], x: float
 ) -> None:
-    """Features at the end of the rows and, of two streams, their joint one."""
+    """Draw the features at the end of the rows and, for two streams, the joint one."""
     outputs = [(stream, y) for stream, y in zip(streams, levels, strict=True)]
     feature, classifier = x + 0.42, x + 1.2
     if len(streams) == 2:
@@ -121,7 +121,7 @@ def _letter(name: str) -> str:
 
 @styled
 def fusion_diagram(policy: str, features: int = 256, ax: Axes | None = None) -> Figure:
-    """One policy for position and velocity features (a panel of Fig. 6).
+    """Draw one policy for position and velocity features (a panel of Fig. 6).
 
     Args:
         policy: "position", "velocity", "sum", "concatenation", "multi_task", or
@@ -163,7 +163,7 @@ def _feature(sheet: Sheet, at: Point, text: str, color: str) -> None:
 
 
 def _join(sheet: Sheet, policy: str, features: int, heights: dict[str, float]) -> None:
-    """From the two features to the joint one: their sum, or both side by side."""
+    """Join the two features: add them, or put them side by side."""
     middle, add = heights["fused"], policy == "sum"
     for name, side in (("position", 1), ("velocity", -1)):
         start = (1.42, heights[name] - 0.19 * side)
@@ -179,7 +179,7 @@ def _join(sheet: Sheet, policy: str, features: int, heights: dict[str, float]) -
 
 
 def _branch(sheet: Sheet, name: str, x: float, y: float) -> None:
-    """Feature to classifier, probability and loss."""
+    """Draw the way from a feature to its classifier, probability and loss."""
     sheet.arrow((x, y), (2.6, y))
     sheet.box((2.78, y), (0.36, 0.3), "FC", PALETTE["middle"], fontsize=7.5)
     sheet.arrow((2.96, y), (3.14, y))
@@ -189,7 +189,7 @@ def _branch(sheet: Sheet, name: str, x: float, y: float) -> None:
 
 
 def _divergences(sheet: Sheet, heights: dict[str, float]) -> None:
-    """The three pairwise divergences between the probabilities."""
+    """Draw the three pairwise divergences between the probabilities."""
     accent = PALETTE["right"]
     top, middle, low = (heights[name] for name in ("position", "fused", "velocity"))
     for upper, lower in ((top, middle), (middle, low)):
@@ -204,7 +204,7 @@ def fusion_diagrams(
     policies: Sequence[str] = ("sum", "concatenation", "multi_task", "mutual"),
     features: int = 256,
 ) -> Figure:
-    """Policies side by side, two a row (Fig. 6)."""
+    """Draw fusion policies side by side, two per row (Fig. 6)."""
     rows = -(-len(policies) // 2)
     figure = Picture(figsize=(WIDTH, 2.1 * rows), layout="constrained")
     for ax in figure.subplots(rows, 2, squeeze=False).flat:
@@ -216,7 +216,7 @@ def fusion_diagrams(
 
 @styled
 def attention_diagram(kind: str = "residual", reduction: int = 32) -> Figure:
-    """Frequency attention and its variants (Fig. 3, Table VII).
+    """Draw frequency attention or one of its variants (Fig. 3, Table VII).
 
     Args:
         kind: of `skellib.models.FrequencyAttention`: "amplitude", "sine", "cosine",
@@ -271,7 +271,7 @@ def _component(
     kind: str,
     reduction: int,
 ) -> None:
-    """One part of the spectrum: its mask network and the product with it."""
+    """Draw one part of the spectrum: its mask network and the product with it."""
     corner = y != middle
     start = (1.15, middle + (0.25 if y > middle else -0.25)) if corner else (1.46, y)
     sheet.arrow(start, (1.72, y), corner=corner)
@@ -303,7 +303,7 @@ def _component(
 
 @styled
 def block_diagram(axes: Sequence[str] = ("t", "s", "st"), kernel: int = 3) -> Figure:
-    """A local block (no axes), or a block with non-local partners (Fig. 4b, 4c).
+    """Draw a local block (no axes), or one with non-local partners (Fig. 4b, 4c).
 
     Args:
         axes: the non-local partners, of "t", "s", "st"; none for the local block.

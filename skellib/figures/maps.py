@@ -28,12 +28,12 @@ from skellib.figures.style import (
 def frequency_map(
     values: Any, title: str | None = None, ax: Axes | None = None, log: bool = True
 ) -> Figure:
-    """A spectrum with zero frequency in the centre (one panel of Fig. 1).
+    """Draw a spectrum with zero frequency in the centre (one panel of Fig. 1).
 
     Args:
         values: (T, N) the DFT of Eq. 1, complex or its magnitude, in the transform's
             own order (zero frequency first).
-        title: a title, such as the class.
+        title: the title, such as the class.
         ax: axes to draw into; a new figure by default.
         log: show log(1 + magnitude); turn it off for a mean of log-magnitudes.
     """
@@ -49,7 +49,7 @@ def frequency_map(
 def frequency_maps(
     maps: Sequence[Any], titles: Sequence[str] | None = None, log: bool = True
 ) -> Figure:
-    """Spectra side by side on one colour scale (Fig. 1); see `frequency_map`.
+    """Draw spectra side by side on one colour scale (Fig. 1); see `frequency_map`.
 
     Raises:
         InputError: there is no map.
@@ -79,7 +79,7 @@ def frequency_maps(
 def masks(
     m_cos: Any, m_sin: Any, titles: tuple[str, str] = ("cosine", "sine")
 ) -> Figure:
-    """The two attention masks of Eq. 2, zero frequency in the centre (in Fig. 3).
+    """Draw the two attention masks of Eq. 2, zero frequency in the centre (Fig. 3).
 
     Args:
         m_cos, m_sin: (T, N) weights in [0, 1], in the transform's own order; leading
@@ -112,7 +112,7 @@ def _magnitude(values: Any, log: bool) -> np.ndarray:
 def _spectrum(
     ax: Axes, values: np.ndarray, low: float, high: float, title: str | None
 ) -> AxesImage:
-    """Draw with fftshift: u along x from -T/2, v along y from -N/2."""
+    """Draw one spectrum, shifted: u along x from -T/2, v along y from -N/2."""
     frames, joints = values.shape
     left, bottom = -(frames // 2) - 0.5, -(joints // 2) - 0.5
     image = ax.imshow(
@@ -141,7 +141,7 @@ def affinity(
     names: Sequence[str] | None = None,
     scale: str = "own",
 ) -> Figure:
-    """How much each position contributes to one target position (Fig. 4d, computed).
+    """Draw how much each position contributes to a target (Fig. 4d, computed).
 
     Args:
         field: (T, N) contributions to the target, or name -> such a map, drawn side by
@@ -194,12 +194,12 @@ def matrix(
     labels: tuple[str, str] = ("new joint", "joint"),
     ax: Axes | None = None,
 ) -> Figure:
-    """A signed matrix, such as the skeleton transform W_s (N', N), white at zero.
+    """Draw a signed matrix, such as the skeleton transform W_s (N', N), white at 0.
 
     Args:
         weights: (rows, columns).
         rows, columns: names, such as the joints'; numbers by default.
-        title: a title.
+        title: the title.
         labels: what a row and what a column is.
         ax: axes to draw into; a new figure by default.
     """

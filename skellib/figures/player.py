@@ -34,7 +34,7 @@ def player(
     label: str | None = None,
     view: tuple[float, float] = (20.0, 12.0),
 ) -> HTML:
-    """An interactive player of one clip.
+    """Make an interactive player of one clip.
 
     Play and pause, a scrubber, drag or arrow keys to turn. It starts paused where the
     reader prefers reduced motion. Untracked joints and absent bodies (zero) are not
@@ -44,7 +44,7 @@ def player(
     Args:
         clip: (T, M, N, C) or (T, N, C) coordinates.
         layout: its skeleton layout.
-        fps: frames a second.
+        fps: frames per second.
         title: a heading.
         label: a caption under the clip.
         view: azimuth and elevation in degrees at the start.
@@ -63,7 +63,7 @@ def players(
     fps: float = 30,
     view: tuple[float, float] = (20.0, 12.0),
 ) -> HTML:
-    """Several clips side by side, on one time axis and turned together.
+    """Play several clips side by side, on one time axis, rotated together.
 
     A clip shorter than the longest stays at its last frame.
 
@@ -72,7 +72,7 @@ def players(
         layout: one for all clips, or one each.
         titles: a caption for each clip.
         title: a heading.
-        fps: frames a second.
+        fps: frames per second.
         view: azimuth and elevation in degrees at the start.
 
     Raises:
@@ -114,7 +114,7 @@ def players(
 
 def _canvas(caption: str, title: str | None) -> str:
     name = " ".join(["Moving skeleton:", caption or title or "one clip"])
-    hint = "Drag or use the arrow keys to turn, the space bar to play or pause."
+    hint = "Drag or use the arrow keys to rotate, the space bar to play or pause."
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return (
         f'<figure><canvas role="img" tabindex="0" aria-label="{escape(name)}. {hint}">'
@@ -123,7 +123,7 @@ def _canvas(caption: str, title: str | None) -> str:
 
 
 def _pack(clip: Any, layout: Layout) -> dict[str, Any]:
-    """One clip for the script: 16-bit coordinates on screen axes, bones and extent."""
+    """Pack one clip for the script: 16-bit screen coordinates, bones and extent."""
     clip = bodies(clip, layout)
     seen = present(clip)
     points = project(clip, layout, (0.0, 0.0))

@@ -1,4 +1,4 @@
-"""A sheet for diagrams: boxes, arrows and signs on axes whose unit is an inch."""
+"""A sheet for diagrams: boxes, arrows and signs on axes measured in inches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Point = tuple[float, float]
 
 
 class Sheet:
-    """Axes without frame, `width` x `height` inches, to put boxes and arrows on."""
+    """Axes without a frame, `width` x `height` inches, for boxes and arrows."""
 
     def __init__(self, width: float, height: float, ax: Axes | None = None) -> None:
         if ax is None:
@@ -35,7 +35,7 @@ class Sheet:
         rotation: float = 0,
         fontsize: float = 8,
     ) -> None:
-        """A rounded box with a text in its middle, filled or only outlined."""
+        """Draw a rounded box around a text, filled or only outlined."""
         x, y, (width, height) = *center, size
         self.ax.add_patch(
             FancyBboxPatch(
@@ -71,7 +71,7 @@ class Sheet:
         both: bool = False,
         corner: bool = False,
     ) -> None:
-        """An arrow; bent, two-headed, or (`corner`) first up or down, then across."""
+        """Draw an arrow: bent, two-headed, or (`corner`) first vertical, then level."""
         path = "angle,angleA=90,angleB=0,rad=6" if corner else f"arc3,rad={bend}"
         self.ax.add_patch(
             FancyArrowPatch(
@@ -85,7 +85,7 @@ class Sheet:
         self.ax.plot(*zip(*points, strict=True), color=color, lw=1.3, zorder=1.5)
 
     def sign(self, center: Point, text: str = "+") -> None:
-        """A small circle with a sign, for a sum or a product."""
+        """Draw a small circle with a sign, for a sum or a product."""
         self.ax.plot(
             *center, "o", ms=12, mfc="white", mec=PALETTE["ink"], mew=1.2, zorder=3
         )

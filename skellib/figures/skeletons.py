@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from skellib.errors import InputError
 from skellib.figures.style import PALETTE, WIDTH, array, canvas, panels, styled, tint
@@ -52,7 +53,7 @@ ALIASES = {
 
 
 def rest_pose(layout: Layout) -> np.ndarray:
-    """A standing pose of `layout` for sketches: (N, 2), metres, from the front.
+    """Return a standing pose of `layout` for sketches: (N, 2), metres, from the front.
 
     Raises:
         InputError: the pose has no place for a joint's name.
@@ -73,14 +74,14 @@ def rest_pose(layout: Layout) -> np.ndarray:
 
 
 def _part(name: str) -> str:
-    """The body part that a joint's name means, without its side."""
+    """Return the body part that a joint's name means, without its side."""
     words = re.sub(r"[\s_-]+", " ", name.lower()).split()
     part = " ".join(word for word in words if word not in ("left", "right"))
     return ALIASES.get(part, part)
 
 
 def bone_side(layout: Layout, bone: tuple[int, int]) -> str:
-    """The side that a bone belongs to: left, right or middle."""
+    """Return the side that a bone belongs to: left, right or middle."""
     sides = [layout.side(joint) for joint in bone]
     return next((side for side in sides if side != "middle"), "middle")
 
@@ -93,7 +94,7 @@ def layout_sketch(
     positions: Any = None,
     first: int = 0,
 ) -> Figure:
-    """A skeleton layout in a standing pose, seen from the front (Fig. 7).
+    """Draw a skeleton layout in a standing pose, seen from the front (Fig. 7).
 
     The body's left is on the viewer's right. Numbers are the joints' indices in the
     layout, counted from `first`.
@@ -102,7 +103,7 @@ def layout_sketch(
         layout: the skeleton layout.
         ax: axes to draw into; a new figure by default.
         numbers: write each joint's number.
-        positions: (N, 2) a pose of one's own, y up; by default `rest_pose(layout)`.
+        positions: (N, 2) another pose, y up; by default `rest_pose(layout)`.
         first: the number of the first joint.
     """
     figure, ax = canvas(ax, (2.6, 3.2))
@@ -135,13 +136,27 @@ def layout_sketches(
     titles: Sequence[str] | None = None,
     numbers: bool = True,
 ) -> Figure:
-    """Layout sketches in a row, each with its name and number of joints (Fig. 7)."""
-    titles = titles or [layout.name for layout in layouts]
+    """Draw layout sketches, each with its name and number of joints (Fig. 7).
+
+    Args:
+        layouts: the skeleton layouts, one panel each.
+        titles: in the same order; a layout without one shows its own name.
+        numbers: write each joint's number.
+
+    Raises:
+        InputError: there is no layout, or there are more titles than layouts.
+    """
+    titles = list(titles or ())
+    if not layouts or len(titles) > len(layouts):
+        raise InputError(
+            f"layout_sketches: {len(layouts)} layouts, {len(titles)} titles"
+        )
+    titles += [layout.name for layout in layouts[len(titles) :]]
     rows = -(-len(layouts) // 4)
     per_row = -(-len(layouts) // rows)  # five are 3 + 2, not 4 + 1
     figure, axes = panels(rows, per_row, (WIDTH, 2.85 * rows))
     for ax in axes.flat[len(layouts) :]:
-        ax.axis("off")
+        ax.remove()
     for ax, layout, title in zip(axes.flat, layouts, titles, strict=False):
         layout_sketch(layout, ax, numbers)
         ax.set_title(f"{title}\n", pad=2)
@@ -149,25 +164,22 @@ def layout_sketches(
             0.5, 1.0, f"{layout.size} joints", transform=ax.transAxes, ha="center",
             va="bottom", fontsize=8, color=PALETTE["middle"],
         )  # fmt: skip
+    sides = {"right": "right side of the body", "middle": "middle"}
+    sides["left"] = "left side of the body"
     handles = [
-        axes[0, 0].plot([], [], lw=3.2, color=PALETTE[side], label=label)[0]
-        for side, label in (
-            ("right", "right side of the body"),
-            ("middle", "middle"),
-            ("left", "left side of the body"),
-        )
+        Line2D([], [], lw=3.2, color=PALETTE[k], label=v) for k, v in sides.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
 def present(points: Any) -> np.ndarray:
-    """Where a joint was tracked: not all of its values are 0. (..., C) to (...)."""
+    """Tell where a joint was tracked, that is, is not all 0: (..., C) to (...)."""
     return (array(points) != 0).any(axis=-1)
 
 
 def view_axes(layout: Layout, view: tuple[float, float]) -> np.ndarray:
-    """Screen axes (right, up, towards the viewer) in the clip's coordinates: (3, 3).
+    """Return the screen's axes (right, up, to the viewer) in clip coordinates: (3, 3).
 
     Azimuth and elevation, in degrees, move the viewer around and above the body; (0, 0)
     looks along the axis of depth, as the recording camera did. Coordinates are taken as
@@ -190,7 +202,7 @@ def view_axes(layout: Layout, view: tuple[float, float]) -> np.ndarray:
 
 
 def project(points: Any, layout: Layout, view: tuple[float, float]) -> np.ndarray:
-    """Points (..., C) on the screen: (..., 3) as right, up, towards the viewer.
+    """Project points (..., C) on the screen: (..., 3) as right, up, to the viewer.
 
     Channels that are not coordinates (a score) are left out.
     """
@@ -207,7 +219,7 @@ def skeleton_frames(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Figure:
-    """A clip as a strip of its skeletons, from the first, pale, to the last, dark.
+    """Draw a clip as a strip of its skeletons, from the first, pale, to the last, dark.
 
     Bodies that are absent in a frame (all zero) and joints that were not tracked (zero)
     are left out. Each frame's scene is centred on its place in the strip; heights above
@@ -219,7 +231,7 @@ def skeleton_frames(
         frames: how many, evenly spaced, or which ones.
         view: azimuth and elevation in degrees, see `view_axes`.
         ax: axes to draw into; a new figure by default.
-        title: a title.
+        title: the title.
 
     Raises:
         InputError: the clip's shape does not fit, or a frame is not in it.
@@ -252,7 +264,7 @@ def skeleton_frames(
 
 
 def bodies(clip: Any, layout: Layout) -> np.ndarray:
-    """The clip as (T, M, N, C); a single body's (T, N, C) gets its axis M.
+    """Return the clip as (T, M, N, C); a single body's (T, N, C) gets its axis M.
 
     Raises:
         InputError: the shape does not fit the layout, or there is no frame.
@@ -279,7 +291,7 @@ def _chosen(frames: int | Sequence[int], length: int) -> list[int]:
 
 
 def _in_a_row(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Each frame's scene centred on its place in the row; ground height and step."""
+    """Centre each frame's scene on its place in the row; return ground and step too."""
     if not seen.any():
         return points, 0.0, 1.0
     points = points.copy()
@@ -303,7 +315,7 @@ def _draw_body(
     fade: float,
     place: int,
 ) -> None:
-    """Bones far from the viewer first, then joints; nothing for an absent body."""
+    """Draw bones, those far from the viewer first, then joints; skip an absent body."""
     bones = [bone for bone in layout.bones if seen[list(bone)].all()]
     bones.sort(key=lambda bone: points[list(bone), 2].mean())
     if bones:

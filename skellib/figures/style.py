@@ -1,4 +1,4 @@
-"""One palette, one style: what every figure of the book has in common.
+"""The palette and style that every figure of the book shares.
 
 Colours were chosen by their distance in Oklab under normal vision and under simulated
 deuteranopia and protanopia (Machado et al. 2009); ``tests/book/test_figures.py`` keeps
@@ -71,6 +71,7 @@ RC: Any = {
     "axes.titlepad": 8.0,
     "axes.labelsize": 9.0,
     "axes.axisbelow": True,
+    "axes.unicode_minus": True,
     "axes.prop_cycle": cycler(color=CATEGORICAL),
     "grid.color": PALETTE["faint"],
     "grid.linewidth": 0.8,
@@ -107,7 +108,7 @@ class Picture(Figure):
 
 
 def style() -> None:
-    """Set matplotlib's rcParams to the book's style, for plots of one's own."""
+    """Set matplotlib's rcParams to the book's style, for other plots."""
     mpl.rcParams.update(RC)
 
 
@@ -125,7 +126,7 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
 def canvas(
     ax: Axes | None = None, size: tuple[float, float] = (WIDTH, 3.2)
 ) -> tuple[Figure, Axes]:
-    """The given axes and its figure, or a new figure of `size` inches with one axes."""
+    """Return the given axes' figure and axes, or new ones of `size` inches."""
     if ax is not None:
         figure = ax.get_figure(root=True)
         assert isinstance(figure, Figure)
@@ -137,13 +138,13 @@ def canvas(
 def panels(
     rows: int, columns: int, size: tuple[float, float], **options: Any
 ) -> tuple[Figure, np.ndarray]:
-    """A new figure with a grid of axes: (figure, axes (rows, columns))."""
+    """Make a figure with a grid of axes: (figure, axes (rows, columns))."""
     figure = Picture(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def array(values: Any, ndim: int | None = None, name: str = "values") -> np.ndarray:
-    """A NumPy array from an array, a list or a tensor (detached, moved to the CPU).
+    """Convert an array, a list or a tensor (detached, moved to the CPU) to NumPy.
 
     Raises:
         InputError: the number of axes is not `ndim`.
@@ -156,8 +157,14 @@ def array(values: Any, ndim: int | None = None, name: str = "values") -> np.ndar
     return result
 
 
+def signed(value: float, digits: int = 0) -> str:
+    """Write a number with its sign, a true minus; what rounds to 0 has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "\u2212") if float(text) else text[1:]
+
+
 def tint(color: str, amount: float) -> tuple[float, float, float]:
-    """`color` mixed with white: 0 leaves it as it is, 1 gives white."""
+    """Mix `color` with white: 0 leaves it as it is, 1 gives white."""
     red, green, blue = to_rgb(color)
     return (
         red + (1 - red) * amount,
@@ -167,7 +174,7 @@ def tint(color: str, amount: float) -> tuple[float, float, float]:
 
 
 def readable_on(color: Any) -> str:
-    """White or ink, whichever is easier to read on `color`."""
+    """Choose white or ink, whichever is easier to read on `color`."""
     red, green, blue = to_rgb(color)
     light = 0.299 * red + 0.587 * green + 0.114 * blue
     return "white" if light < 0.55 else PALETTE["ink"]

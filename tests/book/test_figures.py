@@ -15,6 +15,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.text import Text
 
 from skellib import figures
 from skellib.errors import InputError
@@ -137,9 +138,26 @@ def test_layout_sketch_numbers_every_joint():
 
 def test_layout_sketches_have_one_panel_each():
     figure = figures.layout_sketches(list(LAYOUTS.values()))
-    drawn = [ax for ax in figure.axes if ax.lines]
-    assert len(drawn) == len(LAYOUTS)
+    assert len(figure.axes) == len(LAYOUTS)
+    assert all(ax.lines for ax in figure.axes)
     assert "25 joints" in texts(figure)
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 6, 7])
+def test_layout_sketches_have_no_empty_panel(count):
+    layouts = (list(LAYOUTS.values()) * 2)[:count]
+    figure = figures.layout_sketches(layouts, ["one title"])
+    assert len(figure.axes) == count
+    assert all(ax.lines and not ax.axison for ax in figure.axes)
+    titles = [ax.get_title().strip() for ax in figure.axes]
+    assert titles == ["one title", *(layout.name for layout in layouts[1:])]
+
+
+def test_layout_sketches_refuse_titles_without_a_layout():
+    with pytest.raises(InputError, match="1 layouts, 2 titles"):
+        figures.layout_sketches([KINECT], ["a", "b"])
+    with pytest.raises(InputError, match="0 layouts"):
+        figures.layout_sketches([])
 
 
 def test_bones_take_the_side_of_their_limb():
@@ -458,13 +476,43 @@ def test_history_reads_a_record_s_epochs():
 
 def test_confusion_normalises_rows_and_survives_an_empty_one():
     figure = figures.confusion([[3, 1], [0, 0]], ["walk", "run"])
-    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), [[75, 25], [0, 0]])
+    cells = figure.axes[0].collections[0].get_array()
+    np.testing.assert_allclose(cells.filled(0), [[75, 25], [0, 0]])
     assert texts(figure) == {"75", "25"}
     assert texts(figures.confusion([[3, 1], [0, 2]], ["a", "b"], False)) == {
         "3", "1", "2",
     }  # fmt: skip
     with pytest.raises(InputError, match="3 classes"):
         figures.confusion(np.eye(2), ["a", "b", "c"])
+    many = figures.confusion(np.eye(30), [f"class {i}" for i in range(30)])
+    assert not texts(many)
+    ticks = many.axes[0].get_yticklabels()
+    assert [label.get_text() for label in ticks] == ["0", "10", "20"]
+
+
+@pytest.mark.parametrize(("classes", "columns"), [(2, 2), (10, 1), (60, 1)])
+def test_confusions_stand_side_by_side_only_where_they_can_be_read(classes, columns):
+    names = [f"class {i}" for i in range(classes)]
+    counts = np.eye(classes)
+    figure = figures.confusions({"a": counts, "b": counts, "c": counts}, names)
+    drawn = [ax for ax in figure.axes if ax.get_xlabel() == "predicted class"]
+    assert [ax.get_title() for ax in drawn] == ["a", "b", "c"]
+    assert len({ax.get_subplotspec().colspan.start for ax in drawn}) == columns
+    alone = figures.confusion(counts, names)
+    assert figure.get_figwidth() == pytest.approx(columns * alone.get_figwidth())
+    assert len(figure.axes) == 2 * 3  # a colour scale each, and no empty panel
+    with pytest.raises(InputError, match="no matrix"):
+        figures.confusions({}, names)
+
+
+def test_changes_have_a_sign_and_a_readable_colour():
+    figure = figures.changes([[-12, 3], [np.nan, 0.2]], ["a", "b"], ["c", "d"])
+    inks = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
+    assert inks == {
+        "\u221212": "white", "+3": figures.PALETTE["ink"], "0": figures.PALETTE["ink"],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="3 rows"):
+        figures.changes(np.ones((2, 2)), ["a", "b", "c"], ["d", "e"])
 
 
 def test_dots_say_what_was_not_run():
@@ -488,14 +536,25 @@ def test_dots_say_what_was_not_run():
         figures.dots([])
 
 
+def test_dots_legend_promises_only_what_is_drawn():
+    def legend(row):
+        drawn = figures.dots([{"label": "A", **row}]).axes[0].get_legend()
+        return [text.get_text() for text in drawn.get_texts()]
+
+    assert legend({"paper": 92.0}) == ["paper"]
+    assert legend({"mean": 90.0, "n": 1}) == ["measured, mean"]
+    whole = {"mean": 90.0, "low": 89.0, "high": 91.0, "n": 3, "paper": 92.0}
+    assert legend(whole) == ["measured, mean", "95 % interval", "paper"]
+
+
 def test_embedding_writes_each_class_at_its_centre():
     points = np.array([[0, 0], [2, 0], [1, 0], [9, 9]], float)
     figure = figures.embedding(points, [0, 0, 0, 13], [f"class {i}" for i in range(14)])
     at = {text.get_text(): text.xy for text in figure.axes[0].texts}
     np.testing.assert_allclose(at["0"], [1, 0])
     np.testing.assert_allclose(at["13"], [9, 9])
-    markers = [item.get_paths()[0].vertices for item in figure.axes[0].collections]
-    assert markers[0].shape != markers[1].shape
+    markers = [path.vertices for path in figure.axes[0].collections[0].get_paths()]
+    assert markers[0].shape == markers[2].shape != markers[3].shape
     with pytest.raises(InputError, match="points"):
         figures.embedding(points, [0, 1])
 
@@ -517,8 +576,13 @@ def test_gains_have_a_panel_for_each_profile_and_a_line_at_zero():
 def test_by_seed_has_a_line_for_each_seed_and_a_place_for_each_row():
     runs = pd.DataFrame({0: [70.0, 71.0], 2: [64.0, np.nan]}, index=["CE", "FL"])
     ax = figures.by_seed(runs).axes[0]
-    assert [line.get_label() for line in ax.lines] == ["seed 0", "seed 2"]
-    assert ax.lines[0].get_ydata().tolist() == [70, 71]
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["seed 0", "seed 2"]
+    first, second = (line for line in ax.lines if len(line.get_xdata()))
+    assert first.get_ydata().tolist() == [70, 71]
+    np.testing.assert_array_equal(second.get_ydata(), [64, np.nan])
+    assert first.get_color() != second.get_color()
+    assert first.get_linestyle() != second.get_linestyle()
     assert [label.get_text() for label in ax.get_xticklabels()] == ["CE", "FL"]
     with pytest.raises(InputError, match="no run"):
         figures.by_seed(pd.DataFrame({0: [np.nan]}, index=["CE"]))
@@ -643,7 +707,11 @@ def _every_figure():
     yield figures.matrix(np.eye(4), title="identity")
     yield figures.history({"loss": [1.0]}, title="one epoch")
     yield figures.confusion(np.eye(3), ["a", "b", "c"], title="right")
-    yield figures.dots([{"label": "A", "mean": 1.0}], title="a table")
+    yield figures.dots([{"label": "A", "mean": -1.0}], title="a table")
+    yield figures.confusions({"a": np.eye(2), "b": np.eye(2)}, ["a", "b"])
+    yield figures.changes([[-1.0, 2.0]], ["a"], ["b", "c"], title="changes")
+    wide = {"mean": -7.0, "low": -48.0, "high": 62.0, "paper": 0.8}
+    yield figures.comparisons({"a": [wide]}, title="claims")
     yield figures.embedding(np.random.default_rng(0).normal(size=(9, 2)), np.arange(9))
     yield figures.gains({"paper": [{"label": "A", "mean": 1.0}]})
     yield figures.by_seed(pd.DataFrame({0: [70.0, 71.0]}, index=["CE", "FL"]))
@@ -659,6 +727,8 @@ def test_every_figure_renders_to_a_small_png(recwarn):
         png = figure._repr_png_()
         assert png.startswith(b"\x89PNG")
         assert len(png) < 150_000
+        words = [text.get_text() for text in figure.findobj(Text)]
+        assert not [word for word in words if re.search(r"(?<!\w)-\d", word)]
     assert [str(warning.message) for warning in recwarn] == []
 
 
