@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from package_imports import import_graph, modules
 
 PACKAGE = Path(__file__).resolve().parents[2] / "skellib"
 
@@ -23,53 +24,8 @@ ORDER = [*METHOD, "readers", "figures", "reproduction", "cli", "__main__"]
 # What may import the readers, beside themselves.
 READERS_USED_BY = {"cli", "__main__"}
 
-FILES = sorted(PACKAGE.rglob("*.py"))
-
-
-def module_name(path: Path) -> str:
-    """skellib/data/packed.py -> skellib.data.packed; a package is named by itself."""
-    parts = ["skellib", *path.relative_to(PACKAGE).with_suffix("").parts]
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(path): path for path in FILES}
-
-
-def _type_checking(tree: ast.Module) -> list[ast.If]:
-    """The blocks that only a type checker reads."""
-    return [
-        node
-        for node in tree.body
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    ]
-
-
-def imported(path: Path) -> set[str]:
-    """The modules of skellib that a file imports, anywhere in it."""
-    name = module_name(path)
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    found = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for_types = {id(inner) for node in _type_checking(tree) for inner in ast.walk(node)}
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parent = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parent, base]).rstrip(".")
-            # `from skellib import losses` names a module, not an attribute.
-            names = [
-                f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base
-                for alias in node.names
-            ]
-        else:
-            continue
-        found |= {n for n in names if n.split(".")[0] == "skellib"}
-    return found - {name}
+MODULES = modules(PACKAGE)
+GRAPH = import_graph(PACKAGE)
 
 
 def part(module: str) -> str:
@@ -77,34 +33,31 @@ def part(module: str) -> str:
     return module.split(".")[1]
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_imports_only_from_the_left(path: Path) -> None:
-    name = module_name(path)
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_only_from_the_left(name: str) -> None:
     if name == "skellib":
-        assert imported(path) == set(), "the package itself imports nothing"
+        assert GRAPH[name] == set(), "the package itself imports nothing"
         return
     assert part(name) in ORDER, f"{name} has no place in ORDER"
     place = ORDER.index(part(name))
-    for other in imported(path) - {"skellib"}:
+    for other in GRAPH[name] - {"skellib"}:
         if part(other) != part(name):
             assert ORDER.index(part(other)) < place, f"{name} imports {other}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_only_the_command_line_knows_the_readers(path: Path) -> None:
-    name = module_name(path)
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_command_line_knows_the_readers(name: str) -> None:
     if name == "skellib" or part(name) in {*READERS_USED_BY, "readers"}:
         return
-    assert not [m for m in imported(path) if m.startswith("skellib.readers")]
+    assert not [m for m in GRAPH[name] if m.startswith("skellib.readers")]
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_only_the_reproduction_knows_the_book(path: Path) -> None:
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_reproduction_knows_the_book(name: str) -> None:
     """No table's number and no chapter outside of the reproduction wing."""
-    name = module_name(path)
     if name == "skellib" or part(name) not in METHOD:
         return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docstrings = {
         ast.get_docstring(node, clean=False)
@@ -141,9 +94,8 @@ def test_the_method_loads_no_other_wing() -> None:
 
 
 def test_no_cycles() -> None:
-    graph = {name: imported(path) for name, path in MODULES.items()}
     try:
-        tuple(TopologicalSorter(graph).static_order())
+        tuple(TopologicalSorter(GRAPH).static_order())
     except CycleError as error:
         pytest.fail(f"cycle of imports: {' -> '.join(error.args[1])}")
 
@@ -153,7 +105,7 @@ def test_a_cycle_would_be_found() -> None:
         tuple(TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
+@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
 def test_every_module_has_a_docstring(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
