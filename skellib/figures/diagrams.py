@@ -60,30 +60,39 @@ def network_diagram(
     sheet = Sheet(WIDTH, height)
     left, right = 0.98, WIDTH - 1.62
     step = (right - left) / len(stages)
-    box = (min(0.72 * step, 0.5), 1.2)
+    places = [left + step * (i + 0.5) for i in range(len(stages))]
     levels = [height - (0.45 if title else 0.1) - row * (i + 0.5) for i in range(rows)]
     for stream, y in zip(streams, levels, strict=True):
-        color = PALETTE.get(stream, PALETTE["middle"])
-        sheet.box((0.42, y), (0.74, 0.34), stream, color)
-        sheet.arrow((0.79, y), (left + (step - box[0]) / 2, y))
-        for i, (name, _) in enumerate(stages):
-            x = left + step * (i + 0.5)
-            sheet.box((x, y), box, name, _stage_color(name), rotation=90, fontsize=8)
-            if i + 1 < len(stages):
-                sheet.arrow((x + box[0] / 2, y), (x + step - box[0] / 2, y))
-        sheet.line((right - (step - box[0]) / 2, y), (right + 0.02, y))
+        _stream(sheet, stream, [name for name, _ in stages], places, y, step)
+        sheet.line((right - step / 2, y), (right + 0.02, y))
     _heads(sheet, streams, levels, right)
-    base = levels[-1] - row / 2 - 0.08
     for k, axis in enumerate(axes):
-        y = base - 0.2 * k
+        y = levels[-1] - row / 2 - 0.08 - 0.2 * k
         sheet.text((0.8, y), axis, PALETTE["middle"], 7, ha="right")
-        for i, (_, shape) in enumerate(stages):
+        for x, (_, shape) in zip(places, stages, strict=True):
             if k < len(shape):
-                x = left + step * (i + 0.5)
                 sheet.text((x, y), f"{shape[k]}", PALETTE["ink"], 7.5)
     if title:
         sheet.text((WIDTH / 2, height - 0.2), title, fontsize=10, fontweight="bold")
     return sheet.figure
+
+
+def _stream(
+    sheet: Sheet,
+    stream: str,
+    names: Sequence[str],
+    places: Sequence[float],
+    y: float,
+    step: float,
+) -> None:
+    """Draw one stream: its input and a box per stage, joined by arrows."""
+    box = (min(0.72 * step, 0.5), 1.2)
+    sheet.box((0.42, y), (0.74, 0.34), stream, PALETTE.get(stream, PALETTE["middle"]))
+    start = 0.79
+    for x, name in zip(places, names, strict=True):
+        sheet.arrow((start, y), (x - box[0] / 2, y))
+        sheet.box((x, y), box, name, _stage_color(name), rotation=90, fontsize=8)
+        start = x + box[0] / 2
 
 
 def _stage_color(name: str) -> str:

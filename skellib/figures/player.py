@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -88,19 +88,26 @@ def players(
             "titles; give at least one clip, and as many of each"
         )
     packed = [_pack(clip, own) for clip, own in zip(clips, layouts, strict=True)]
-    frames = max(clip["shape"][0] for clip in packed)
     settings = {
         "clips": packed,
-        "frames": frames,
+        "frames": max(clip["shape"][0] for clip in packed),
         "fps": fps,
         "view": np.radians(view).round(4).tolist(),
     }
+    return HTML(_page(settings, captions, title))
+
+
+def _page(
+    settings: Mapping[str, Any], captions: Sequence[str], title: str | None
+) -> str:
+    """Write a player's page part: style, canvases, controls and script."""
     text = json.dumps(settings, separators=(",", ":")).replace("<", "\\u003c")
+    frames = settings["frames"]
     words = "\n".join([title or "", *captions, text])
     key = hashlib.sha256(words.encode()).hexdigest()[:12]
     canvases = "".join(_canvas(caption, title) for caption in captions)
     heading = f'<p class="title">{escape(title)}</p>' if title else ""
-    return HTML(
+    return (
         f"<style>{_asset('player.css')}</style>"
         f'<div class="skeleton-player" data-skeleton-player="{key}">{heading}'
         f'<div class="row">{canvases}</div>'
