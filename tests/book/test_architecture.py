@@ -110,9 +110,22 @@ def test_every_module_has_a_docstring(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
-def test_importing_the_package_is_light() -> None:
+def test_the_front_door_imports_nothing_of_its_own() -> None:
     source = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
-    assert not any(
-        isinstance(node, ast.Import | ast.ImportFrom)
+    found = {
+        node.module
         for node in ast.walk(ast.parse(source))
-    )
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert found == {"importlib", "typing"}
+
+
+def test_every_public_name_is_there() -> None:
+    import skellib as sk
+
+    assert len(sk.__all__) <= 30
+    for name in sk.__all__:
+        value = getattr(sk, name)
+        assert name.isupper() or value.__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        sk.nothing  # noqa: B018
