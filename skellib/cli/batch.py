@@ -249,11 +249,12 @@ def table(
         datasets = ["synthetic"]
     columns = chosen.columns
     if datasets:
-        columns = tuple(c for name in datasets for c in results.columns(chosen, name))
+        found = (results.columns_on(chosen, name) for name in datasets)
+        columns = tuple(column for each in found for column in each)
     if not columns:
         raise InputError(
             f"Table {chosen.number} has no column on {', '.join(datasets or [])}"
         )
     store = store_of(profiles[0], records)
     for column in columns:
-        print(render.report(chosen, column, store, profiles, clean), end="\n\n")
+        print(render.plain_column(chosen, column, store, profiles, clean), end="\n\n")

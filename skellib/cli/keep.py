@@ -33,7 +33,7 @@ def keep(
     from skellib.reproduction import results
 
     chosen = results.get_table(table)
-    column = results.columns(chosen, dataset)[0]
+    column = results.columns_on(chosen, dataset)[0]
     experiment = chosen.row(row).experiment(column, profile)
     source = weights.weights_path(experiment, seed, checkpoints)
     model, _, _ = weights.load_model(source)
@@ -69,7 +69,7 @@ def exhibit(
         raise InputError(f"exhibit {kind!r} is none of {', '.join(exhibits.NETWORKS)}")
     number, rows = wanted
     table = results.get_table(number)
-    column = results.columns(table, dataset)[0]
+    column = results.columns_on(table, dataset)[0]
     models = {}
     for name, label in rows.items():
         experiment = table.row(label).experiment(column, profile)

@@ -1,4 +1,4 @@
-"""A number of the paper beside ours: what was measured, and what is missing."""
+"""Cells of a table: the paper's number, ours, or the reason why ours is missing."""
 
 from __future__ import annotations
 
@@ -9,44 +9,81 @@ from skellib.errors import InputError
 from skellib.experiment import PROFILES
 from skellib.paths import packed_path
 from skellib.records import RecordStore
-from skellib.reproduction.paper_tables import Column, Row, Table
-from skellib.reproduction.results import average_by, compare, experiments, runs_of
+from skellib.reproduction.paper_tables import (
+    Column,
+    Row,
+    Table,
+    reported_difference,
+)
+from skellib.reproduction.results import (
+    Runs,
+    average_by,
+    compare,
+    fold_experiments,
+    runs_of,
+    unit_of,
+)
 from skellib.statistics import Difference, Summary, summarise, verdict
 
-# The paper's data sets that one must ask for: nobody has run their rows here.
-NEEDED = {
+DATA_ON_REQUEST = {
     "ntu": "NTU RGB+D",
     "kinetics": "Kinetics-Skeleton",
     "sysu": "SYSU 3D HOI",
 }
-COUNTED = {"parameters": "M", "operations": "G"}
-"""Measures that are counted from the network, not measured by a run; their units."""
-CHOSEN = "frequency"
-"""The measure on some classes only, which are chosen once the data are there."""
+"""The paper's data sets that must be requested: they cannot be redistributed."""
+COUNTED_UNITS = {"parameters": "M", "operations": "G"}
+"""Measures that are counted from the network and need no run, with their units."""
+CHOSEN_CLASSES = "frequency"
+"""The measure on a subset of classes, which is chosen once the data are available."""
+RESULT_PROFILES = tuple(name for name in PROFILES if name != "quick")
+"""The profiles whose runs are results: ``quick`` only proves that the code runs."""
 
 NETWORK = {"full": "", "laptop": ", laptop network", "quick": ", quick network"}
 
 
 @dataclass(frozen=True)
+class Missing:
+    """Why a cell has no measured number, and the command that would provide one.
+
+    Its string is the plain text of the cell.
+    """
+
+    reason: str
+    command: str | None = None
+
+    @property
+    def short_text(self) -> str:
+        """The reason without the command: ``"not run: needs NTU RGB+D data"``."""
+        return f"not run: {self.reason}"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.short_text}; run {self.command}"
+            if self.command
+            else self.short_text
+        )
+
+
+@dataclass(frozen=True)
 class Cell:
-    """A row of a table in one column: the paper's number and ours.
+    """Hold the paper's number and ours for one row and column of a table.
 
     Accuracies are in per cent, differences in percentage points.
 
     Attributes:
-        label: of the row.
-        column: of the table.
-        profile: of the runs that were looked for.
-        reported: the paper's number; none where it has none.
-        gap: why it has none, where the paper's text lost it.
+        label: label of the row.
+        column: column of the table.
+        profile: profile whose runs were looked up.
+        reported: the paper's number, if it has one.
+        gap: why an expected number of the paper is absent.
         claimed: the paper's difference to the table's baseline row.
-        summary: of our runs; none where there is none.
-        difference: of our runs to those of the baseline row, paired by seed or fold.
+        summary: summary of our runs, if there are any.
+        difference: our difference to the baseline row, paired by seed or fold.
         verdict: whether the paper's difference was reproduced, in words.
-        unit: what is counted: ``"seed"``, or ``"fold"`` where the protocol has several.
-        clean: whether only clean test clips count.
-        baseline: whether the others are compared with this row.
-        missing: why nothing was measured; empty where something was.
+        unit: what is counted: ``"seed"``, or ``"fold"`` if the protocol has several.
+        clean: whether only test clips without a duplicate in training count.
+        baseline: whether this is the row that the others are compared with.
+        missing: why there is no summary; None if there is one.
     """
 
     label: str
@@ -61,7 +98,7 @@ class Cell:
     unit: str
     clean: bool
     baseline: bool
-    missing: str
+    missing: Missing | None
 
     @property
     def paper_text(self) -> str:
@@ -72,9 +109,9 @@ class Cell:
 
     @property
     def measured_text(self) -> str:
-        """Ours: ``"measured (3 seeds): 72.4 ± 0.8 % [70.4, 74.4]"``, or why not."""
+        """Our number: ``"measured (3 seeds): 72.4 ± 0.8 % [70, 74]"``, or why not."""
         if self.summary is None:
-            return self.missing
+            return str(self.missing)
         s = self.summary
         where = " on clean clips" if self.clean else ""
         text = f"measured{where}{NETWORK[self.profile]} ({_count(s.n, self.unit)}): "
@@ -84,7 +121,7 @@ class Cell:
 
     @property
     def compared_text(self) -> str:
-        """Both differences to the baseline row, each by its name."""
+        """Our difference to the baseline row and the paper's."""
         if self.baseline:
             return "baseline"
         parts = []
@@ -98,7 +135,7 @@ class Cell:
 
 
 def _amount(value: float, column: Column) -> str:
-    unit = COUNTED.get(column.measure)
+    unit = COUNTED_UNITS.get(column.measure)
     return f"{value:.3f} {unit}" if unit else f"{value:.1f} %"
 
 
@@ -107,14 +144,14 @@ def _count(n: int, unit: str) -> str:
 
 
 def signed(value: float) -> str:
-    """Points with their sign: ``"+0.8"``, ``"−1.3"``."""
+    """Format percentage points with their sign: ``"+0.8"``, ``"−1.3"``."""
     return f"{value:+.1f}".replace("-", "−")
 
 
 def summary_text(s: Summary | None) -> str:
-    """Mean, standard deviation and number of runs: ``"72.4 ± 0.8 (3)"``.
+    """Format mean, standard deviation and number of runs: ``"72.4 ± 0.8 (3)"``.
 
-    Without the deviation of a single run, ``"not run"`` where there is none.
+    A single run has no deviation; without any run the text is ``"not run"``.
     """
     if s is None:
         return "not run"
@@ -123,9 +160,9 @@ def summary_text(s: Summary | None) -> str:
 
 
 def difference_text(d: Difference | None) -> str:
-    """A difference in points with its interval: ``"+2.0 [−0.5, +4.5]"``.
+    """Format a difference in points with its interval: ``"+2.0 [−0.5, +4.5]"``.
 
-    Without the interval where there is none, ``"(not run)"`` where there is nothing.
+    A single pair has no interval; without any pair the text is ``"(not run)"``.
     """
     if d is None:
         return "(not run)"
@@ -141,34 +178,33 @@ def _tested(d: Difference, unit: str) -> str:
     return f"{difference_text(d)}, {p}"
 
 
-NOT_RUN = "not run: "
-COMMAND = f"{NOT_RUN}python -m skellib"
-NEEDS = f"{NOT_RUN}needs "
-THEN = ", then "
+def missing_data(dataset: str) -> str | None:
+    """Name the data that are not prepared: ``"NTU RGB+D data"``, or None."""
+    if dataset not in DATA_ON_REQUEST or packed_path(dataset).is_file():
+        return None
+    return f"{DATA_ON_REQUEST[dataset]} data"
 
 
-def needs_of(dataset: str) -> str:
-    """What is not prepared and must be fetched: ``"NTU RGB+D data"``; or nothing."""
-    if dataset not in NEEDED or packed_path(dataset).is_file():
-        return ""
-    return f"{NEEDED[dataset]} data"
+def prepare_command(dataset: str) -> str:
+    """Return the command that prepares a downloaded data set."""
+    return f"python -m skellib prepare {dataset} --source PATH"
 
 
-def _why_missing(table: Table, row: Row, column: Column, profile: str) -> str:
+def _why_missing(table: Table, row: Row, column: Column, profile: str) -> Missing:
     if not row.ours:
-        return "not run: another method"
-    if column.measure in COUNTED:
-        return "not run: counted from the network"
-    needs = needs_of(column.dataset)
-    if needs:
-        prepare = f"python -m skellib prepare {column.dataset} --source PATH"
-        return f"{NEEDS}{needs}{THEN}{prepare}"
-    if column.measure == CHOSEN:
-        return f"{NOT_RUN}its classes are not chosen yet, see chapter 13"
+        return Missing("another method")
+    if column.measure in COUNTED_UNITS:
+        return Missing("counted from the network")
+    data = missing_data(column.dataset)
+    if data:
+        return Missing(f"needs {data}", prepare_command(column.dataset))
+    if column.measure == CHOSEN_CLASSES:
+        return Missing("its classes are not chosen yet")
     number = f'"{table.number}"' if " " in table.number else table.number
-    return (
-        f"{COMMAND} reproduce --profile {profile} "
-        f"--datasets {column.dataset} --tables {number}"
+    return Missing(
+        "no record yet",
+        f"python -m skellib reproduce --profile {profile} "
+        f"--datasets {column.dataset} --tables {number}",
     )
 
 
@@ -180,53 +216,52 @@ def column_cells(
     clean: bool = False,
     classes: Sequence[int] | None = None,
 ) -> list[Cell]:
-    """The cells of one column, row by row.
+    """Return the cells of one column, row by row.
 
     Args:
-        table: of the paper.
-        column: one of its, or another of the same kind: see :func:`columns`.
-        profile: whose runs to look for.
+        table: table of the paper or of this book.
+        column: one of its columns, or another column of the same kind: see
+            :func:`skellib.reproduction.results.columns_on`.
+        profile: profile whose runs to look up.
         store: the records.
-        clean: count only test clips without a twin among the training clips.
-        classes: count only test clips of these classes (the question of Table VIII);
-            the share of them that is right, whatever the column's measure.
+        clean: count only test clips without a duplicate among the training clips.
+        classes: count only test clips of these classes (as Table VIII does); the
+            measure is then the share of them that is right.
 
     Raises:
-        InputError: an unknown profile, or a record that cannot be used.
+        InputError: if the profile is unknown or a record cannot be used.
     """
     if profile not in PROFILES:
         raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
-    base = table.row(table.baseline) if table.baseline else None
-    tried = {
-        row.label: experiments(row, column, profile) if row.ours else ()
+    needs_no_run = column.measure in COUNTED_UNITS or (
+        column.measure == CHOSEN_CLASSES and classes is None
+    )
+    experiments = {
+        row.label: fold_experiments(row, column, profile) if row.ours else ()
         for row in table.rows
     }
-    unmeasured = column.measure in COUNTED or (
-        column.measure == CHOSEN and classes is None
-    )
-    runs = {
+    runs: dict[str, Runs] = {
         label: {}
-        if unmeasured
+        if needs_no_run
         else runs_of(each, store, column.measure, clean, classes)
-        for label, each in tried.items()
+        for label, each in experiments.items()
     }
-    several = any(len(each) > 1 for each in tried.values())
-    unit = "fold" if several else "seed"
+    base = table.row(table.baseline) if table.baseline else None
+    unit = unit_of(column)
 
     def cell(row: Row) -> Cell:
-        mine, reported = runs[row.label], row.reported.get(column.name)
+        mine = runs[row.label]
+        is_base = base is not None and experiments[row.label] == experiments[base.label]
         difference, claimed = None, None
-        same = base is not None and tried[row.label] == tried[base.label]
-        if base is not None and not same:
+        if base is not None and not is_base:
             difference = compare(mine, runs[base.label], unit)
-            before = base.reported.get(column.name)
-            if reported is not None and before is not None and classes is None:
-                claimed = round(reported - before, 6)
+            if classes is None:
+                claimed = reported_difference(row, base, column)
         return Cell(
             label=row.label,
             column=column,
             profile=profile,
-            reported=reported if classes is None else None,
+            reported=row.reported.get(column.name) if classes is None else None,
             gap=row.gaps.get(column.name, ""),
             claimed=claimed,
             summary=summarise([*average_by(mine, unit).values()]) if mine else None,
@@ -234,19 +269,8 @@ def column_cells(
             verdict=verdict(difference, claimed, profile, unit),
             unit=unit,
             clean=clean,
-            baseline=same,
-            missing="" if mine else _why_missing(table, row, column, profile),
+            baseline=is_base,
+            missing=None if mine else _why_missing(table, row, column, profile),
         )
 
     return [cell(row) for row in table.rows]
-
-
-def cells(
-    table: Table, profile: str, store: RecordStore, clean: bool = False
-) -> list[Cell]:
-    """All cells of a table's own columns, column by column."""
-    return [
-        cell
-        for each in table.columns
-        for cell in column_cells(table, each, profile, store, clean)
-    ]

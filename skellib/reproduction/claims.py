@@ -1,8 +1,8 @@
-"""The claims of the paper's Section IV, each as differences between rows of its tables.
+"""Judge the claims of the paper's Section IV by our runs.
 
-A claim in words ("the SMFL achieves the best") is a set of comparisons: this row is
-above that one. Each comparison is judged by the runs that both rows have, paired by
-seed or fold, and the claim by all of its comparisons.
+A claim in words ("the SMFL achieves the best") is a set of comparisons: one row scores
+above another. Each comparison is judged by the runs that both rows have, paired by seed
+or fold, and the claim by all of its comparisons.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from skellib.errors import InputError
 from skellib.records import RecordStore
-from skellib.reproduction.paper_tables import TABLES, Column, Row
-from skellib.reproduction.results import columns, paired_difference, unit_of
+from skellib.reproduction.paper_tables import TABLES, Column, Row, reported_difference
+from skellib.reproduction.results import columns_on, paired_difference, unit_of
 from skellib.statistics import CONCLUSIVE, Difference, verdict
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Row ``better`` of a table scores above row ``worse``, as the paper has it."""
+    """State that row ``better`` of a table scores above row ``worse``."""
 
     table: str
     better: str
@@ -30,22 +30,19 @@ class Comparison:
         return table.row(self.better), table.row(self.worse)
 
     def claimed(self, column: Column) -> float | None:
-        """The paper's difference in percentage points; none where it prints none."""
-        better, worse = (row.reported.get(column.name) for row in self.rows)
-        if better is None or worse is None:
-            return None
-        return round(better - worse, 6)
+        """Return the paper's difference in points, or None if it prints none."""
+        return reported_difference(*self.rows, column)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper.
+    """Hold a claim of the paper.
 
     Attributes:
-        name: a few words of ours.
-        section: where the paper makes it.
-        quote: in its words.
-        comparisons: what would have to hold.
+        name: a short name of our own.
+        section: section of the paper that makes it.
+        quote: the paper's words.
+        comparisons: the comparisons that it implies.
     """
 
     name: str
@@ -56,13 +53,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judged:
-    """A comparison beside what was measured.
+    """Hold a comparison and what was measured.
 
     Attributes:
-        comparison: what was compared.
-        claimed: the paper's difference, in percentage points.
-        measured: ours, paired; none where a row has no run.
-        verdict: see :func:`skellib.statistics.verdict`; empty where not measured.
+        comparison: the comparison.
+        claimed: the paper's difference, in percentage points, if it prints one.
+        measured: our paired difference; None if a row has no run.
+        verdict: see :func:`skellib.statistics.verdict`; empty if not measured.
     """
 
     comparison: Comparison
@@ -73,13 +70,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim beside what was measured on one data set."""
+    """Hold a claim and what was measured on one data set."""
 
     claim: Claim
     judged: tuple[Judged, ...]
 
     def count(self, word: str) -> int:
-        """How many comparisons are ``"reproduced"``, or ``"opposite"``."""
+        """Count the comparisons with a verdict, ``"reproduced"`` or ``"opposite"``."""
         return sum(each.verdict == word for each in self.judged)
 
     @property
@@ -90,11 +87,11 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """The claim's: of all its comparisons together.
+        """The verdict on all comparisons of the claim together.
 
-        ``"reproduced"`` or ``"opposite"`` where every comparison is; ``"contradicted
-        in part"`` where some are opposite; ``"not resolved"`` where none is opposite
-        and not all are reproduced; ``"not run"`` where nothing was measured.
+        ``"reproduced"`` or ``"opposite"`` if every comparison is; ``"contradicted in
+        part"`` if only some are opposite; ``"not resolved"`` if none is opposite and
+        not all are reproduced; ``"not run"`` if nothing was measured.
         """
         if all(each.measured is None for each in self.judged):
             return "not run"
@@ -104,13 +101,13 @@ class Finding:
         return "contradicted in part" if self.count("opposite") else "not resolved"
 
 
-def _all(table: str, better: str, *worse: str) -> tuple[Comparison, ...]:
-    """One row above several."""
+def _beats(table: str, better: str, *worse: str) -> tuple[Comparison, ...]:
+    """State that one row scores above each of several."""
     return tuple(Comparison(table, better, each) for each in worse)
 
 
-def _above(table: str, worse: str, *better: str) -> tuple[Comparison, ...]:
-    """Several rows above one."""
+def _beaten_by(table: str, worse: str, *better: str) -> tuple[Comparison, ...]:
+    """State that each of several rows scores above one."""
     return tuple(Comparison(table, each, worse) for each in better)
 
 
@@ -138,27 +135,27 @@ CLAIMS: tuple[Claim, ...] = (
         "IV-C.1",
         "the performances obtained with transformed data consistently outperform that "
         "with the raw data",
-        _above("V", _RAW, _COORDINATE, _SKELETON, _BOTH),
+        _beaten_by("V", _RAW, _COORDINATE, _SKELETON, _BOTH),
     ),
     Claim(
         "the gain is not depth",
         "IV-C.1",
         "Even with the same depth, the improvement of CNN variant is insignificant, "
         "indicating that our improvement is not induced by adding depth",
-        _all("V", _BOTH, _CNN),
+        _beats("V", _BOTH, _CNN),
     ),
     Claim(
         "the transforms complement each other",
         "IV-C.1",
         "the coordinate and skeleton transform preforms the best, indicating that the "
         "coordinate transform and the skeleton transform are complementary",
-        _all("V", _BOTH, _COORDINATE, _SKELETON),
+        _beats("V", _BOTH, _COORDINATE, _SKELETON),
     ),
     Claim(
         "focal loss helps",
         "IV-C.2",
         "Due to the adaptive data selection, the FL performs better than the CE",
-        _all("VI", _FL, _CE),
+        _beats("VI", _FL, _CE),
     ),
     Claim(
         "the soft margin helps",
@@ -172,40 +169,40 @@ CLAIMS: tuple[Claim, ...] = (
         "IV-C.2",
         "our SMFL achieves the best for its advantages from adaptive data selection "
         "and intrinsic margin encouraging",
-        _all("VI", _SMFL, _CE, _FL, _SMCE),
+        _beats("VI", _SMFL, _CE, _FL, _SMCE),
     ),
     Claim(
         "amplitude alone is harmful",
         "IV-C.3",
         "the aFA is harmful since the phase angle information is completely missing",
-        _all("VII", _NO_FA, "Amplitude FA"),
+        _beats("VII", _NO_FA, "Amplitude FA"),
     ),
     Claim(
         "two masks beat one",
         "IV-C.3",
         "The dFA outperforms the sFA because that it has more parameters to model the "
         "frequency patterns",
-        _all("VII", _DEPENDENT, _SHARED),
+        _beats("VII", _DEPENDENT, _SHARED),
     ),
     Claim(
         "spatio-temporal attention helps",
         "IV-C.3",
         "the residual spatio-temporal attention in the spatio-temporal domain can also "
         "bring some improvements over Baseline2",
-        _all("VII", _ST, _NO_FA),
+        _beats("VII", _ST, _NO_FA),
     ),
     Claim(
         "rFA helps",
         "IV-C.3",
         "the rFA outperforms the Baseline2 with a large margin",
-        _all("VII", _RFA, _NO_FA),
+        _beats("VII", _RFA, _NO_FA),
     ),
     Claim(
         "rFA is the best attention",
         "IV-C.3",
         "the rFA achieves the best because that its residual trick can strengthen key "
         "frequency patterns without destroying information",
-        _all(
+        _beats(
             "VII",
             _RFA,
             "Amplitude FA",
@@ -221,21 +218,21 @@ CLAIMS: tuple[Claim, ...] = (
         "IV-C.4",
         "the improvements from rFA are larger than these from residual spatio-temporal "
         "attention on both datasets",
-        _all("VIII", "w/ rFA", "w/o Atten.", "w/ S.T. Atten."),
+        _beats("VIII", "w/ rFA", "w/o Atten.", "w/ S.T. Atten."),
     ),
     Claim(
         "non-local modules help early",
         "IV-C.5",
         "both the non-local information from the temporal and spatial dimensions "
         "during early stages are helpful",
-        _above("IX", _LOCAL, _T, _S),
+        _beaten_by("IX", _LOCAL, _T, _S),
     ),
     Claim(
         "SLnL blocks help",
         "IV-C.5",
         "the proposed SLnL blocks boosts up the recognition performance w.r.t "
         "Baseline3 by ... 0.9% (N-UCLA)",
-        _all("IX", _slnl(3), _LOCAL),
+        _beats("IX", _slnl(3), _LOCAL),
     ),
     Claim(
         "more SLnL blocks help",
@@ -261,32 +258,32 @@ CLAIMS: tuple[Claim, ...] = (
         "IV-C.6",
         "our pseudo multi-task learning policies perform better than conventional "
         "feature summing and feature concatenating policies",
-        _all("X", _MTL, _SUM, _CONCATENATION),
+        _beats("X", _MTL, _SUM, _CONCATENATION),
     ),
     Claim(
         "mutual learning helps",
         "IV-C.6",
         "the proposed multi-task learning method with mutual learning policy achieves "
         "the best performance on both datasets",
-        _all("X", _MUTUAL, _MTL),
+        _beats("X", _MUTUAL, _MTL),
     ),
     Claim(
         "a middle weight is best",
         "IV-C.7",
         "the optimal performances are achieved at a middle value of mutual controlling "
         "parameter (λ = 0.1)",
-        _all("Fig. 9", "λ = 0.1", "λ = 0", "λ = 0.01", "λ = 0.5", "λ = 1"),
+        _beats("Fig. 9", "λ = 0.1", "λ = 0", "λ = 0.01", "λ = 0.5", "λ = 1"),
     ),
     Claim(
         "a large weight is harmful",
         "IV-C.7",
         "the performances of λ = 1 are worse than conventional separated learning "
         "policy (λ = 0)",
-        _all("Fig. 9", "λ = 0", "λ = 1"),
+        _beats("Fig. 9", "λ = 0", "λ = 1"),
     ),
 )
-"""In the paper's order. Claims about other people's methods are Tables I to IV; those
-about cost are counted, see Table XI."""
+"""The claims in the paper's order, without those about other authors' methods (Tables I
+to IV) and about cost (Table XI)."""
 
 
 def judge(
@@ -296,41 +293,47 @@ def judge(
     profile: str,
     clean: bool = False,
 ) -> Finding:
-    """What the records say of a claim.
+    """Judge a claim by the records.
 
     Args:
         claim: one of :data:`CLAIMS`.
-        dataset: the data set whose column of the tables is taken; of several, the
-            first.
+        dataset: data set; if a table has several columns on it, the first is taken.
         store: the records.
-        profile: whose runs: ``"laptop"`` or ``"full"``.
-        clean: count only test clips without a twin among the training clips.
+        profile: profile of the runs.
+        clean: count only test clips without a duplicate among the training clips.
 
     Raises:
-        InputError: an unknown profile, or a record that cannot be used.
+        InputError: if the profile is unknown or a record cannot be used.
     """
     judged = []
     for comparison in claim.comparisons:
-        found = columns(TABLES[comparison.table], dataset)
+        found = columns_on(TABLES[comparison.table], dataset)
         claimed, measured, unit = None, None, "seed"
         if found:
             column = found[0]
             better, worse = comparison.rows
             claimed = comparison.claimed(column)
             measured = paired_difference(better, worse, column, profile, store, clean)
-            unit = unit_of(better, column, profile)
-        # The sign is claimed in words even where a number is not printed.
+            unit = unit_of(column)
+        # The paper claims the sign in words even if it does not print the number.
         sign = claimed if claimed else 1.0
         words = verdict(measured, sign, profile, unit)
         judged.append(Judged(comparison, claimed, measured, words))
     return Finding(claim, tuple(judged))
 
 
-def named(name: str) -> Claim:
-    """The claim of that name.
+def judge_all(
+    dataset: str, store: RecordStore, profile: str, clean: bool = False
+) -> list[Finding]:
+    """Judge every claim of :data:`CLAIMS`; arguments are those of :func:`judge`."""
+    return [judge(claim, dataset, store, profile, clean) for claim in CLAIMS]
+
+
+def get_claim(name: str) -> Claim:
+    """Return a claim by its name.
 
     Raises:
-        InputError: if there is none.
+        InputError: if no claim has that name.
     """
     for claim in CLAIMS:
         if claim.name == name:

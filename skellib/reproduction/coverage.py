@@ -1,4 +1,4 @@
-"""Which runs of the tables have a record."""
+"""Count which runs of the tables have a record."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import pandas as pd
 from skellib.errors import InputError
 from skellib.experiment import PROFILES, Experiment
 from skellib.records import RecordStore, RunRecord, read_record
-from skellib.reproduction.cells import needs_of
+from skellib.reproduction.cells import missing_data
 from skellib.reproduction.own_tables import OWN_TABLES
 from skellib.reproduction.paper_tables import TABLES, Table
-from skellib.reproduction.results import columns, experiments
+from skellib.reproduction.results import columns_on, fold_experiments
 
 
 def scan(store: RecordStore) -> tuple[list[RunRecord], list[str]]:
-    """All records of a store, and why each file that is none is refused.
+    """Read all records of a store.
 
-    Refused as well: a record whose configuration has since changed its meaning, and
-    one under the name of another run.
+    Returns:
+        The usable records, and for each refused file the reason. Refused are files
+        that are no record, records whose configuration has since changed its meaning,
+        and records under the file name of another run.
     """
     records, refused = [], []
     for path in sorted(store.folder.glob("*/*.json")):
@@ -40,13 +42,13 @@ def scan(store: RecordStore) -> tuple[list[RunRecord], list[str]]:
 def expected_experiments(
     table: Table, dataset: str, profile: str
 ) -> dict[str, Experiment]:
-    """By key, the experiments that a table asks of a data set."""
+    """Return by key the experiments that a table needs on a data set."""
     return {
         experiment.key: experiment
-        for each in columns(table, dataset)
+        for each in columns_on(table, dataset)
         for row in table.rows
         if row.ours
-        for experiment in experiments(row, each, profile)
+        for experiment in fold_experiments(row, each, profile)
     }
 
 
@@ -56,18 +58,22 @@ def coverage(
     datasets: Sequence[str] | None = None,
     seeds: int = 5,
 ) -> pd.DataFrame:
-    """How much of each table is recorded, this book's own tables last.
+    """Count the recorded runs of each table, this book's own tables last.
 
     Args:
-        store: the records; files that are none are passed over, see :func:`scan`.
-        profile: of the runs.
-        datasets: those of the tables unless given; for ``quick`` the synthetic one.
+        store: the records; files that :func:`scan` refuses are skipped.
+        profile: profile of the runs.
+        datasets: data sets; by default those of each table, for ``quick`` the
+            synthetic one.
         seeds: how many runs (seeds 0, 1, ...) each experiment should have.
 
     Returns:
-        ``table``, ``dataset``, ``experiments`` (distinct), ``recorded`` and
-        ``missing`` runs, ``note``; the last line counts runs that several tables
-        share once.
+        A line for each table and data set: ``table``, ``dataset``, ``experiments``
+        (distinct), ``recorded`` and ``missing`` runs, ``note``. The last line counts
+        runs that several tables share only once.
+
+    Raises:
+        InputError: if the profile or a data set is unknown.
     """
     if profile not in PROFILES:
         raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
@@ -90,18 +96,18 @@ def coverage(
     for table in (*TABLES.values(), *OWN_TABLES.values()):
         own = dict.fromkeys(column.dataset for column in table.columns)
         for dataset in datasets or own:
-            if columns(table, dataset):
+            if columns_on(table, dataset):
                 keys = set(expected_experiments(table, dataset, profile))
                 every |= keys
-                needs = needs_of(dataset)
-                note = f"needs {needs}" if needs else ""
+                data = missing_data(dataset)
+                note = f"needs {data}" if data else ""
                 rows.append(line(table.number, dataset, keys, note))
     rows.append(line("all", "", every, "shared runs counted once"))
     return pd.DataFrame(rows)
 
 
 def orphan_records(records: Iterable[RunRecord]) -> list[RunRecord]:
-    """The records that belong to no row of any table in any profile."""
+    """Return the records that belong to no row of any table in any profile."""
     records = list(records)
     keys = {
         key

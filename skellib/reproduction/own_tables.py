@@ -8,6 +8,7 @@ from typing import Any
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
+    PAPER_DATASETS,
     SLNL_RFA,
     SLNL_RFA_ML,
     TABLES,
@@ -182,3 +183,13 @@ OWN_TABLES: dict[str, Table] = {
     )
 }
 """Tables of this book that the paper does not have: no row has a paper's number."""
+
+OTHER_DATASETS = tuple(
+    dict.fromkeys(
+        column.dataset
+        for table in OWN_TABLES.values()
+        for column in table.columns
+        if column.dataset not in PAPER_DATASETS
+    )
+)
+"""Data sets of this book's own tables that the paper does not use."""

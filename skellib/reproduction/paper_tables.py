@@ -1,9 +1,8 @@
-"""Every row of every table of the paper, with its number and its Experiment.
+"""The paper's tables: each row with its printed numbers and its Experiment.
 
-The ablations build on one another (Section IV-C): each baseline here is the one before
-it and one visible change. All of them are without mutual learning until Table X. Rows
-of different tables that are the same experiment have the same key, so that they are
-trained once.
+The ablations build on one another (Section IV-C): each baseline is the previous one
+with one change. None uses mutual learning before Table X. Rows of different tables that
+are the same experiment share a key and are trained once.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from skellib.experiment import Experiment, final_model
 
 Changes = dict[str, Any]
 
-# Each line below is one row's change; `None` takes the data set's own value (its best
-# margin and its best number of SLnL blocks, see `skellib.experiment`).
-WITHOUT_MUTUAL: Changes = {"loss.mutual_weight": 0.0}
+# The changes of each baseline row. `None` takes the data set's own value: its best
+# margin and its best number of SLnL blocks, see `skellib.experiment`.
+WITHOUT_MUTUAL: Changes = {"loss.mutual": 0.0}
 BASELINE_0: Changes = {
     **WITHOUT_MUTUAL,
     "model.transform": "none",
@@ -51,12 +50,12 @@ class Row:
 
     Attributes:
         label: as in the paper.
-        reported: the paper's number for each column, in per cent (Table XI: see
-            there); a column that the paper leaves out, or whose number is lost, is
-            missing.
-        changes: what makes it of the final model; none for other people's methods.
-        gaps: why a number is missing where one would be expected, by column.
-        year: of other people's methods.
+        reported: the paper's numbers by column, in per cent (in Table XI also millions
+            of parameters and 10^9 operations). Columns without a number are absent.
+        changes: settings that turn the final model into this row; None for other
+            authors' methods, which this book cannot run.
+        gaps: by column, why an expected number is absent.
+        year: publication year of another author's method.
     """
 
     label: str
@@ -67,14 +66,14 @@ class Row:
 
     @property
     def ours(self) -> bool:
-        """Whether this book can run it."""
+        """Tell whether this book can run the row."""
         return self.changes is not None
 
-    def experiment(self, column: Column, profile: str = "full") -> Experiment:
-        """The row's experiment on a column's data set.
+    def experiment(self, column: Column, profile: str = "paper") -> Experiment:
+        """Return the row's experiment on a column's data set.
 
         Raises:
-            InputError: for another method's row.
+            InputError: if the row is another author's method.
         """
         if self.changes is None:
             raise InputError(f"{self.label}: another method; it has no experiment")
@@ -89,10 +88,9 @@ class Table:
 
     Attributes:
         number: Roman, as in the paper; ``"Fig. 9"`` for the sweep of that figure.
-        title: in our words.
-        columns: in the paper's order.
-        rows: in the paper's order.
-        baseline: label of the row that the others are compared with.
+        title: our own title.
+        columns, rows: in the paper's order.
+        baseline: label of the row that the others are compared with, if any.
     """
 
     number: str
@@ -102,10 +100,10 @@ class Table:
     baseline: str | None = None
 
     def row(self, label: str) -> Row:
-        """The row with this label.
+        """Return the row with this label.
 
         Raises:
-            InputError: if there is none.
+            InputError: if there is no such row.
         """
         for row in self.rows:
             if row.label == label:
@@ -113,15 +111,21 @@ class Table:
         raise InputError(f"Table {self.number} has no row {label!r}")
 
     def column(self, name: str) -> Column:
-        """The column with this name.
+        """Return the column with this name.
 
         Raises:
-            InputError: if there is none.
+            InputError: if there is no such column.
         """
         for column in self.columns:
             if column.name == name:
                 return column
         raise InputError(f"Table {self.number} has no column {name!r}")
+
+
+def reported_difference(row: Row, other: Row, column: Column) -> float | None:
+    """Return the paper's row minus other in points, or None if a number is absent."""
+    mine, theirs = (each.reported.get(column.name) for each in (row, other))
+    return None if mine is None or theirs is None else round(mine - theirs, 6)
 
 
 NTU_CS = Column("NTU-CS", "ntu", "cross_subject")
@@ -143,7 +147,7 @@ def _numbers(
 def _peers(
     columns: tuple[Column, ...], *rows: tuple[str, int, tuple[float | None, ...]]
 ) -> tuple[Row, ...]:
-    """Other people's rows: label, year and numbers."""
+    """Make the rows of other authors: label, year and numbers."""
     return tuple(
         Row(label, _numbers(columns, values), year=year) for label, year, values in rows
     )
@@ -152,7 +156,7 @@ def _peers(
 def _ours(
     columns: tuple[Column, ...], *rows: tuple[str, tuple[float | None, ...], Changes]
 ) -> tuple[Row, ...]:
-    """The paper's own rows: label, numbers and changes."""
+    """Make the paper's own rows: label, numbers and changes."""
     return tuple(
         Row(label, _numbers(columns, values), changes)
         for label, values, changes in rows
@@ -164,7 +168,7 @@ def _final_rows(
     preliminary: tuple[float, ...],
     final: tuple[float, ...],
 ) -> tuple[Row, ...]:
-    """The last two rows of Tables I to IV."""
+    """Make the last two rows of Tables I to IV."""
     return _ours(
         columns,
         ("SLnL-rFA", preliminary, SLNL_RFA),
@@ -454,5 +458,7 @@ TABLES: dict[str, Table] = {
 }
 """Tables I to XI by their Roman number, and the sweep of ``"Fig. 9"``."""
 
-PAPERS = tuple(dict.fromkeys(c.dataset for t in TABLES.values() for c in t.columns))
-"""The paper's data sets, in the order of its tables."""
+PAPER_DATASETS = tuple(
+    dict.fromkeys(c.dataset for t in TABLES.values() for c in t.columns)
+)
+"""The data sets that the paper uses, in the order of its tables."""

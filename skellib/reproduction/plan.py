@@ -13,13 +13,13 @@ from skellib.errors import InputError
 from skellib.experiment import Experiment
 from skellib.paths import data_folder, packed_path
 from skellib.records import RecordStore, RunRecord
-from skellib.reproduction.own_tables import OWN_TABLES
+from skellib.reproduction.own_tables import OTHER_DATASETS, OWN_TABLES
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
     BASELINE_2,
     BASELINE_3,
-    PAPERS,
+    PAPER_DATASETS,
     SLNL_RFA,
     SLNL_RFA_ML,
     TABLES,
@@ -27,18 +27,11 @@ from skellib.reproduction.paper_tables import (
     Row,
     Table,
 )
-from skellib.reproduction.results import columns, get_table
-from skellib.reproduction.results import experiments as experiments_of
+from skellib.reproduction.results import columns_on, fold_experiments, get_table
 
 # The rows that tell the paper's story, in its order.
 HEADLINE = (BASELINE_0, BASELINE_1, BASELINE_2, BASELINE_3, SLNL_RFA, SLNL_RFA_ML)
-OTHERS = tuple(
-    column.dataset
-    for table in OWN_TABLES.values()
-    for column in table.columns
-    if column.dataset not in PAPERS
-)
-SEEDS = {"quick": 1, "laptop": 5, "full": 5}
+SEEDS = {"quick": 1, "laptop": 5, "paper": 5}
 """How many seeds of each row a profile takes in the end."""
 
 
@@ -103,8 +96,8 @@ def runs(
     headline: dict[str, Run] = {}
     for dataset in _datasets(datasets, profile, root):
         # On data that the paper does not have its tables are for those who ask.
-        asked = chosen if datasets or tables or dataset not in OTHERS else []
-        found = [(t, c) for t in asked for c in columns(t, dataset)]
+        asked = chosen if datasets or tables or dataset not in OTHER_DATASETS else []
+        found = [(t, c) for t in asked for c in columns_on(t, dataset)]
         rows |= _first_runs(found, profile)
         own |= _first_runs(
             [(t, c) for t in extra for c in t.columns if c.dataset == dataset], profile
@@ -112,7 +105,7 @@ def runs(
         for _, column in found:
             for changes in HEADLINE:
                 row = Row("", {}, changes)
-                for experiment in experiments_of(row, column, profile):
+                for experiment in fold_experiments(row, column, profile):
                     if experiment.key in rows:
                         headline[experiment.key] = rows[experiment.key]
     most = SEEDS[profile] if seeds is None else seeds
@@ -134,7 +127,7 @@ def _first_runs(
     found: dict[str, Run] = {}
     for table, column in columns:
         for row in (row for row in table.rows if row.ours):
-            for experiment in experiments_of(row, column, profile):
+            for experiment in fold_experiments(row, column, profile):
                 run = Run(experiment, 0, f"{table.number} {row.label}")
                 found.setdefault(experiment.key, run)
     return found
@@ -150,7 +143,7 @@ def _datasets(
         return names
     if profile == "quick":
         return ("synthetic",)
-    known = (name for name in (*PAPERS, *OTHERS) if name in PROTOCOLS)
+    known = (name for name in (*PAPER_DATASETS, *OTHER_DATASETS) if name in PROTOCOLS)
     here = [name for name in known if packed_path(name, root).is_file()]
     if not here:
         open_dataset("nucla", root)  # says how to make it

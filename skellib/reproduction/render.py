@@ -1,19 +1,37 @@
-"""A column of a table as numbers, words, rows of a figure, HTML and plain text."""
+"""Render a column of a table as numbers, text, HTML and rows of a figure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from skellib.experiment import Experiment
 from skellib.records import RecordStore
-from skellib.reproduction.cells import COMMAND, NEEDS, NOT_RUN, THEN, Cell, column_cells
-from skellib.reproduction.paper_tables import Column, Table
-from skellib.reproduction.results import average_by, column, experiments, runs_of
+from skellib.reproduction.cells import (
+    RESULT_PROFILES,
+    Cell,
+    Missing,
+    column_cells,
+    difference_text,
+)
+from skellib.reproduction.paper_tables import Column, Row, Table
+from skellib.reproduction.results import (
+    average_by,
+    fold_experiments,
+    get_column,
+    paired_difference,
+    runs_of,
+)
 from skellib.statistics import CONCLUSIVE
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+PARTS = ("paper", "measured", "against baseline", "verdict")
+"""What :func:`result_table` can show of a cell."""
 
 
 def dot_plot_rows(
@@ -24,46 +42,48 @@ def dot_plot_rows(
     clean: bool = False,
     classes: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
-    """A column as :func:`skellib.figures.dots` draws it.
+    """Return a column in the form that :func:`skellib.figures.dots` draws.
 
-    The paper's number is left out beside ``quick`` runs, which are no reproduction.
+    The paper's numbers are left out for ``quick`` runs, which reproduce nothing.
     """
     names = ("label", "paper", "n", "mean", "low", "high")
-    found = column_cells(table, _column(table, column), profile, store, clean, classes)
-    rows = [{"label": cell.label, **_numbers(cell)} for cell in found]
+    column = _as_column(table, column)
+    cells = column_cells(table, column, profile, store, clean, classes)
+    rows = [{"label": cell.label, **_numbers(cell)} for cell in cells]
     if profile == "quick":
         rows = [{**row, "paper": None} for row in rows]
     return [{name: row[name] for name in names} for row in rows]
 
 
-def gains(
+def baseline_differences(
     table: Table,
     column: Column | str,
     store: RecordStore,
     profile: str,
     clean: bool = False,
 ) -> list[dict[str, Any]]:
-    """The differences to the baseline row, as :func:`skellib.figures.gains` draws them.
+    """Return differences to the baseline row, as :func:`skellib.figures.gains` draws.
 
-    A line for each other row: ``label``, ``paper`` (the paper's difference), and of
-    the measured one ``n``, ``mean``, ``low`` and ``high``, in points. The paper's is
-    left out beside ``quick`` runs, as in :func:`marks`.
+    Returns:
+        A line for each other row: ``label``, ``paper`` (the paper's difference, left
+        out for ``quick`` runs), and of ours ``n``, ``mean``, ``low``, ``high`` in
+        percentage points.
     """
-    found = column_cells(table, _column(table, column), profile, store, clean)
+    cells = column_cells(table, _as_column(table, column), profile, store, clean)
     return [
         {"label": cell.label, "paper": None if profile == "quick" else cell.claimed}
         | {k: getattr(cell.difference, k, None) for k in ("n", "mean", "low", "high")}
-        for cell in found
+        for cell in cells
         if not cell.baseline
     ]
 
 
-def _column(table: Table, given: Column | str) -> Column:
-    return column(table, given) if isinstance(given, str) else given
+def _as_column(table: Table, given: Column | str) -> Column:
+    return get_column(table, given) if isinstance(given, str) else given
 
 
 def _numbers(cell: Cell) -> dict[str, Any]:
-    """A cell's numbers by name, None where there is none."""
+    """Return a cell's numbers by name; None for those that it does not have."""
     s, d = cell.summary, cell.difference
     return {
         "paper": cell.reported,
@@ -77,35 +97,31 @@ def _numbers(cell: Cell) -> dict[str, Any]:
     }
 
 
-def frame(
+def as_numbers(
     table: Table,
     column: Column | str,
     store: RecordStore,
-    profiles: Sequence[str] = ("laptop", "full"),
+    profiles: Sequence[str] = RESULT_PROFILES,
     clean: bool = False,
     classes: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """A column's numbers, a line for each row of the table.
+    """Return a column's numbers, a line for each row of the table.
 
-    Arguments are those of :func:`column_cells`; a column may also be named, see
-    :func:`column`.
+    Arguments are those of :func:`skellib.reproduction.cells.column_cells`; a column
+    may also be given by name, see :func:`skellib.reproduction.results.get_column`.
 
     Returns:
         ``label``, ``year``, ``paper`` (the paper's number) and ``claimed`` (its
-        difference to the baseline); then for each profile, with its name in front:
-        ``laptop n``, ``mean``, ``sd``, ``low``, ``high``, ``difference``,
-        ``difference low``, ``difference high``, ``p`` and ``verdict``. What is not
-        known is NaN, a verdict then empty.
+        difference to the baseline); then for each profile, prefixed with its name:
+        ``n``, ``mean``, ``sd``, ``low``, ``high``, ``difference``, ``difference low``,
+        ``difference high``, ``p`` and ``verdict``. Unknown numbers are NaN, unknown
+        verdicts empty.
     """
-    found = {
-        profile: column_cells(
-            table, _column(table, column), profile, store, clean, classes
-        )
-        for profile in profiles
-    }
+    column = _as_column(table, column)
     parts = {"label": pd.Series([row.label for row in table.rows])}
     parts["year"] = pd.Series([row.year for row in table.rows], dtype="float64")
-    for profile, cells in found.items():
+    for profile in profiles:
+        cells = column_cells(table, column, profile, store, clean, classes)
         numbers = pd.DataFrame(map(_numbers, cells)).astype("float64")
         for name in ("paper", "claimed"):
             parts[name] = numbers.pop(name)
@@ -119,72 +135,131 @@ def as_text(
     table: Table,
     column: Column | str,
     store: RecordStore,
-    profiles: Sequence[str] = ("laptop", "full"),
+    profiles: Sequence[str] = RESULT_PROFILES,
     clean: bool = False,
     classes: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """A column in words, a line for each row of the table, for people to read.
+    """Return a column as text, a line for each row of the table.
 
-    Arguments are those of :func:`frame`.
+    Arguments are those of :func:`as_numbers`.
 
     Returns:
-        Strings, by row label: ``paper``; then for each profile ``laptop: measured``
-        and, where the table has a baseline row, ``laptop: against baseline`` and
-        ``laptop: verdict``.
+        By row label: ``paper``; then for each profile ``laptop: measured`` and, if the
+        table has a baseline row, ``laptop: against baseline`` and ``laptop: verdict``.
+        Entries are strings, or a :class:`~skellib.reproduction.cells.Missing` where
+        nothing was measured.
     """
-    column = _column(table, column)
-    parts: dict[str, list[str]] = {}
+    column = _as_column(table, column)
+    parts: dict[str, list[str | Missing]] = {}
     for profile in profiles:
-        found = column_cells(table, column, profile, store, clean, classes)
-        parts["paper"] = [cell.paper_text for cell in found]
-        parts[f"{profile}: measured"] = [cell.measured_text for cell in found]
+        cells = column_cells(table, column, profile, store, clean, classes)
+        parts["paper"] = [cell.paper_text for cell in cells]
+        parts[f"{profile}: measured"] = [
+            cell.missing or cell.measured_text for cell in cells
+        ]
         if table.baseline:
-            parts[f"{profile}: against baseline"] = [c.compared_text for c in found]
-            parts[f"{profile}: verdict"] = [cell.verdict for cell in found]
+            parts[f"{profile}: against baseline"] = [c.compared_text for c in cells]
+            parts[f"{profile}: verdict"] = [cell.verdict for cell in cells]
     labels = pd.Index([row.label for row in table.rows], name="row")
     return pd.DataFrame(parts, index=labels)
 
 
-def by_seed(
+def result_table(
+    table: Table,
+    columns: Column | str | Sequence[Column | str],
+    store: RecordStore,
+    profiles: Sequence[str] = RESULT_PROFILES,
+    parts: Sequence[str] = PARTS,
+    clean: bool = False,
+    only_ours: bool = False,
+) -> HTML:
+    """Show one or several columns of a table in a notebook.
+
+    Args:
+        table: the table.
+        columns: the columns, or their names. Several stand side by side.
+        store: the records.
+        profiles: profiles whose runs are shown.
+        parts: which of :data:`PARTS` to show.
+        clean: count only test clips without a duplicate among the training clips.
+        only_ours: leave out the rows of other authors.
+    """
+    several = not isinstance(columns, (Column, str))
+    frames = {}
+    for each in [columns] if isinstance(columns, (Column, str)) else columns:
+        column = _as_column(table, each)
+        frame = as_text(table, column, store, profiles, clean)
+        chosen = [name for name in frame if name.rpartition(": ")[2] in parts]
+        if only_ours:
+            frame = frame.loc[[row.label for row in table.rows if row.ours]]
+        frames[column.name] = frame[chosen]
+    (first, *_) = frames.values()
+    return show(pd.concat(frames, axis=1) if several else first)
+
+
+def runs_by_seed(
     table: Table,
     column: Column | str,
     store: RecordStore,
     profile: str,
     clean: bool = False,
+    classes: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """A column's single runs: a line for each row of ours, a column for each seed.
+    """Return a column's single runs: a line for each row of ours, a column a seed.
 
-    Arguments are those of :func:`column_cells`. In per cent, NaN where not run; where
-    a protocol has several folds, the mean over those that a seed has.
+    Arguments are those of :func:`as_numbers`.
+
+    Returns:
+        Accuracies in per cent, NaN if not run; for a protocol with several folds the
+        mean over those that a seed has.
     """
-    column = _column(table, column)
+    column = _as_column(table, column)
     found: dict[str, dict[int, float]] = {}
     for row in (row for row in table.rows if row.ours):
-        tried = experiments(row, column, profile)
-        runs = runs_of(tried, store, column.measure, clean, None)
+        experiments = fold_experiments(row, column, profile)
+        runs = runs_of(experiments, store, column.measure, clean, classes)
         found[row.label] = average_by(runs, "seed")
     return pd.DataFrame(found).T.sort_index(axis=1).rename_axis(columns="seed")
 
 
 def mean_accuracy(table: Table, store: RecordStore, profile: str) -> pd.DataFrame:
-    """The mean over its runs of each row of ours in each column, in per cent.
+    """Return the mean accuracy of each row of ours in each column, in per cent.
 
-    A line for each row, a column for each of the table's, and ``mean`` over them,
-    which is NaN where one of them is.
+    Returns:
+        A line for each row, a column for each of the table's, and their ``mean``,
+        which is NaN if one of them is.
     """
-    found = pd.DataFrame(
+    means = pd.DataFrame(
         {
-            each.name: by_seed(table, each, store, profile).mean(axis=1)
+            each.name: runs_by_seed(table, each, store, profile).mean(axis=1)
             for each in table.columns
         }
     )
-    return found.assign(mean=found.mean(axis=1, skipna=False))
+    return means.assign(mean=means.mean(axis=1, skipna=False))
 
 
-def settings(experiments: Mapping[str, Experiment]) -> pd.DataFrame:
-    """The settings in which experiments differ, a line for each, by its name.
+def paired_text(
+    row: Row,
+    other: Row,
+    column: Column,
+    store: RecordStore,
+    profile: str = "laptop",
+    clean: bool = False,
+) -> str:
+    """Format row minus other, paired by seed or fold: ``"+2.0 [−0.5, +4.5]"``."""
+    return difference_text(paired_difference(row, other, column, profile, store, clean))
 
-    The name of the profile is none of them: what a profile sets is.
+
+def printed_numbers(table: Table) -> pd.DataFrame:
+    """Return the paper's numbers as text, a line for each row; gaps are empty."""
+    reported = pd.DataFrame({row.label: row.reported for row in table.rows}).T
+    return reported.map("{:.1f}".format).replace("nan", "")
+
+
+def differing_settings(experiments: Mapping[str, Experiment]) -> pd.DataFrame:
+    """Return the settings in which named experiments differ, a line for each of them.
+
+    The profile's name is left out, the settings that it implies are not.
     """
     dumps = [each.model_dump(exclude={"profile"}) for each in experiments.values()]
     every = pd.json_normalize(dumps).astype(str)
@@ -192,19 +267,27 @@ def settings(experiments: Mapping[str, Experiment]) -> pd.DataFrame:
     return every.loc[:, every.nunique() > 1]
 
 
+def row_settings(table: Table, column: Column | str) -> pd.DataFrame:
+    """Return the settings in which our rows of a table differ, a line for each row."""
+    column = _as_column(table, column)
+    return differing_settings(
+        {row.label: row.experiment(column) for row in table.rows if row.ours}
+    )
+
+
 def completion(
     table: Table,
     column: Column | str,
     store: RecordStore,
-    profiles: Sequence[str] = ("laptop", "full"),
+    profiles: Sequence[str] = RESULT_PROFILES,
 ) -> dict[str, int]:
-    """How many cells a column has in some profiles, and how far they are filled.
+    """Count a column's cells in some profiles, and how many of them are filled.
 
     Returns:
         ``cells``; ``done``, those with a record; ``decided``, those whose difference
         to the baseline row has a sign, by :func:`skellib.statistics.verdict`.
     """
-    column = _column(table, column)
+    column = _as_column(table, column)
     found = [c for name in profiles for c in column_cells(table, column, name, store)]
     return {
         "cells": len(found),
@@ -213,54 +296,68 @@ def completion(
     }
 
 
-def html(strings: pd.DataFrame) -> str:
-    """What :func:`shown` made, as an HTML table; no cell is cut short.
+def html(frame: pd.DataFrame) -> str:
+    """Render a frame of :func:`as_text` as an HTML table; no cell is cut short.
 
-    The commands that make what has not been run stand once, below the table.
+    Each command that would fill cells stands once, below the table.
     """
-    short, lines = strings, []
-    for text in dict.fromkeys(map(str, strings.to_numpy().ravel())):
-        reason, _, command = text.partition(THEN)
-        if text.startswith(COMMAND):
-            short = short.replace(text, "not run yet")
-            command = text.removeprefix(NOT_RUN)
-            lines.append(f"What is not run yet is made by <code>{escape(command)}")
-        elif text.startswith(NEEDS) and command:
-            short = short.replace(text, reason)
-            data = escape(reason.removeprefix(NEEDS))
-            lines.append(f"{data}, once fetched, are read by <code>{escape(command)}")
+
+    def short(value: Any) -> Any:
+        return value.short_text if isinstance(value, Missing) else value
+
+    values = frame.to_numpy(dtype=object).ravel()
+    missing = dict.fromkeys(v for v in values if isinstance(v, Missing) and v.command)
     with pd.option_context("display.max_colwidth", None):
-        table = short.rename_axis(None).to_html(border=0, escape=True)
-    return table + "".join(f"<p>{line}</code>.</p>" for line in lines)
-
-
-def plain(strings: pd.DataFrame) -> str:
-    """What :func:`shown` or :func:`coverage` made, as text aligned on the left."""
-    if strings.index.name:
-        strings = strings.reset_index()
-    lines = [list(strings.columns), *strings.astype(str).values.tolist()]
-    widths = [max(map(len, cells)) for cells in zip(*lines)]
-    return "\n".join(
-        "  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines
+        table = frame.map(short).rename_axis(None).to_html(border=0, escape=True)
+    return table + "".join(
+        f"<p>{escape(each.reason[0].upper() + each.reason[1:])}: "
+        f"run <code>{escape(each.command or '')}</code>.</p>"
+        for each in missing
     )
 
 
-def report(
+def show(frame: pd.DataFrame) -> HTML:
+    """Show a frame of :func:`as_text`, or one like it, in a notebook."""
+    from IPython.display import HTML
+
+    return HTML(html(frame))
+
+
+def word_table(frame: pd.DataFrame, index: bool = False) -> HTML:
+    """Show a frame of prose in a notebook: wrapped, aligned on the left."""
+    from IPython.display import HTML
+
+    with pd.option_context("display.max_colwidth", None):
+        return HTML(frame.to_html(index=index, border=0, classes="words"))
+
+
+def plain(frame: pd.DataFrame) -> str:
+    """Render a frame of :func:`as_text` or of counts as text, aligned on the left."""
+    if frame.index.name:
+        frame = frame.reset_index()
+    lines = [list(frame.columns), *frame.astype(str).to_numpy().tolist()]
+    widths = [max(map(len, texts)) for texts in zip(*lines)]
+    return "\n".join(
+        "  ".join(map(str.ljust, texts, widths)).rstrip() for texts in lines
+    )
+
+
+def plain_column(
     table: Table,
     column: Column,
     store: RecordStore,
-    profiles: Sequence[str] = ("laptop", "full"),
+    profiles: Sequence[str] = RESULT_PROFILES,
     clean: bool = False,
 ) -> str:
-    """A column as plain text; a profile that was not run is one line below it."""
-    strings = as_text(table, column, store, profiles, clean)
+    """Render a column as plain text; a profile without runs is one line below it."""
+    frame = as_text(table, column, store, profiles, clean)
     notes = []
     for profile in profiles:
-        found = column_cells(table, column, profile, store, clean)
-        if not any(cell.summary for cell in found):
-            strings = strings.drop(columns=strings.filter(regex=f"^{profile}: "))
-            ours = (cell.missing for cell, row in zip(found, table.rows) if row.ours)
+        cells = column_cells(table, column, profile, store, clean)
+        if not any(cell.summary for cell in cells):
+            frame = frame.drop(columns=frame.filter(regex=f"^{profile}: "))
+            ours = (cell.missing for cell, row in zip(cells, table.rows) if row.ours)
             notes.append(f"profile {profile}: {next(ours)}")
     number = table.number if " " in table.number else f"Table {table.number}"
     title = f"{number}. {table.title}: {column.name}"
-    return "\n".join([title, plain(strings), *notes])
+    return "\n".join([title, plain(frame), *notes])

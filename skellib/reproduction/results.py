@@ -1,4 +1,4 @@
-"""What the records say of a row of a table, and of one row against another."""
+"""Look up tables, columns and recorded runs, and compare rows by their runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from skellib.errors import InputError
 from skellib.experiment import Experiment
 from skellib.records import Metrics, RecordStore, RunRecord
 from skellib.reproduction.own_tables import OWN_TABLES
-from skellib.reproduction.paper_tables import PAPERS, TABLES, Column, Row, Table
+from skellib.reproduction.paper_tables import (
+    PAPER_DATASETS,
+    TABLES,
+    Column,
+    Row,
+    Table,
+)
 from skellib.statistics import Difference, paired
 
 
 def get_table(number: str) -> Table:
-    """The table with this number, however it is written: ``"v"``, ``"fig9"``.
+    """Return a table by its number, in any spelling: ``"v"``, ``"fig9"``.
 
     Raises:
-        InputError: if there is none.
+        InputError: if no table has that number.
     """
 
     def plain(text: str) -> str:
@@ -31,23 +37,25 @@ def get_table(number: str) -> Table:
     raise InputError(f"table {number!r} is none of {', '.join(tables)}")
 
 
-def columns(table: Table, dataset: str) -> tuple[Column, ...]:
-    """The columns of a table on a data set.
+def columns_on(table: Table, dataset: str) -> tuple[Column, ...]:
+    """Return a table's columns on a data set.
 
-    The table's own; for a data set of which the paper reports nothing at all, one of
-    our own by its usual protocol; none for a data set of the paper's other tables.
+    Returns:
+        The table's own columns on it. If it has none, a single column with the data
+        set's default protocol for a data set that the paper does not use, and nothing
+        for one that the paper reports in its other tables.
 
     Raises:
         InputError: for an unknown data set.
     """
     own = tuple(c for c in table.columns if c.dataset == dataset)
-    if own or dataset in PAPERS:
+    if own or dataset in PAPER_DATASETS:
         return own
     return (Column(dataset, dataset, default_protocol(dataset)),)
 
 
-def column(table: Table, name: str) -> Column:
-    """A column by its name in the paper, or by its data set's.
+def get_column(table: Table, name: str) -> Column:
+    """Return a column by its name in the paper or the name of its data set.
 
     Raises:
         InputError: if the table has no such column.
@@ -55,8 +63,8 @@ def column(table: Table, name: str) -> Column:
     known = {c.name: c for c in table.columns}
     if name in known:
         return known[name]
-    if name in PROTOCOLS or name in PAPERS:
-        found = columns(table, name)
+    if name in PROTOCOLS or name in PAPER_DATASETS:
+        found = columns_on(table, name)
         if found:
             return found[0]
     raise InputError(
@@ -64,25 +72,27 @@ def column(table: Table, name: str) -> Column:
     )
 
 
-def experiments(row: Row, column: Column, profile: str) -> tuple[Experiment, ...]:
-    """The experiments of one of our rows: one for each fold of the protocol."""
+def fold_experiments(row: Row, column: Column, profile: str) -> tuple[Experiment, ...]:
+    """Return a row's experiments: one for each fold of the column's protocol."""
     first = row.experiment(column, profile)
-    count = folds(first.protocol, first.dataset)
-    return tuple(first.replace(fold=k) for k in range(count))
+    return tuple(
+        first.replace(fold=k) for k in range(folds(column.protocol, column.dataset))
+    )
 
 
-def unit_of(row: Row, column: Column, profile: str) -> str:
-    """What one value of a row stands for: a ``"fold"`` where there are several."""
-    return "fold" if len(experiments(row, column, profile)) > 1 else "seed"
+def unit_of(column: Column) -> str:
+    """Return what a value stands for: a ``"fold"`` if there are several, or a seed."""
+    return "fold" if folds(column.protocol, column.dataset) > 1 else "seed"
 
 
-Runs = dict[tuple[int, int], float]  # value by (fold, seed)
+Runs = dict[tuple[int, int], float]
+"""Accuracy in per cent by (fold, seed)."""
 
 
 def _score(
     record: RunRecord, measure: str, clean: bool, classes: Sequence[int] | None
 ) -> float:
-    """A record's number in per cent."""
+    """Return a record's accuracy in per cent."""
     metrics: Metrics = record.test
     if clean and record.clean is not None:
         metrics = record.clean
@@ -102,22 +112,22 @@ def _score(
 
 
 def runs_of(
-    tried: Iterable[Experiment],
+    experiments: Iterable[Experiment],
     store: RecordStore,
     measure: str,
     clean: bool,
     classes: Sequence[int] | None,
 ) -> Runs:
-    """The recorded runs of a row's experiments, in per cent."""
+    """Return the recorded runs of a row's experiments, in per cent."""
     return {
         (experiment.fold, record.seed): _score(record, measure, clean, classes)
-        for experiment in tried
+        for experiment in experiments
         for record in store.of(experiment)
     }
 
 
 def average_by(runs: Runs, unit: str) -> dict[int, float]:
-    """One value a seed, the mean over its folds; or one a fold, over its seeds."""
+    """Average runs by seed (over folds) or by ``"fold"`` (over seeds)."""
     groups = defaultdict(list)
     for (fold, seed), value in sorted(runs.items()):
         groups[fold if unit == "fold" else seed].append(value)
@@ -125,7 +135,7 @@ def average_by(runs: Runs, unit: str) -> dict[int, float]:
 
 
 def compare(runs: Runs, baseline: Runs, unit: str) -> Difference | None:
-    """The paired difference over the folds and seeds that both have."""
+    """Return the difference paired over the folds and seeds that both have."""
     common = runs.keys() & baseline.keys()
     if not common:
         return None
@@ -141,13 +151,18 @@ def paired_difference(
     store: RecordStore,
     clean: bool = False,
 ) -> Difference | None:
-    """Row minus other, paired over the seeds (or folds) that both have; or None.
+    """Return row minus other, paired over the seeds (or folds) that both have.
+
+    Returns:
+        None if they have none in common.
 
     Raises:
-        InputError: a record that cannot be used.
+        InputError: if a record cannot be used.
     """
     mine, theirs = (
-        runs_of(experiments(each, column, profile), store, column.measure, clean, None)
+        runs_of(
+            fold_experiments(each, column, profile), store, column.measure, clean, None
+        )
         for each in (row, other)
     )
-    return compare(mine, theirs, unit_of(row, column, profile))
+    return compare(mine, theirs, unit_of(column))

@@ -89,8 +89,8 @@ def test_table_says_whose_numbers_they_are(store, capfd):
         assert part in row
     assert "profile laptop: not run: needs NTU RGB+D data" in out
     assert (
-        "profile full: not run: python -m skellib reproduce --profile full "
-        "--datasets nucla --tables V" in out
+        "profile paper: not run: no record yet; run python -m skellib reproduce "
+        "--profile paper --datasets nucla --tables V" in out
     )
     _, out, _ = call(
         capfd, "table", "V", f"--records={store.folder}", "--datasets=nucla", "--clean"
@@ -104,7 +104,8 @@ def test_table_of_quick_runs_is_on_the_synthetic_data(store, capfd):
     status, out, _ = call(capfd, "table", "fig9", *arguments)
     assert status == 0
     assert out.startswith("Fig. 9. Weight of the mutual loss: synthetic\n")
-    assert "profile quick: not run: python -m skellib reproduce --profile quick" in out
+    missing = "not run: no record yet; run python -m skellib reproduce --profile quick"
+    assert f"profile quick: {missing}" in out
 
 
 @pytest.mark.parametrize(

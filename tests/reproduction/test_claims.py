@@ -69,9 +69,9 @@ def test_names_are_distinct_and_in_the_paper_s_order():
     assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
     sections = [claim.section for claim in CLAIMS]
     assert sections == sorted(sections)
-    assert claims.named("rFA helps") in CLAIMS
+    assert claims.get_claim("rFA helps") in CLAIMS
     with pytest.raises(InputError, match="rFA helps"):
-        claims.named("rFA is magic")
+        claims.get_claim("rFA is magic")
 
 
 def test_quotes_are_the_paper_s(shared):
@@ -116,7 +116,7 @@ def test_reproduced_opposite_and_in_between(store):
 def test_differences_are_paired_by_seed(store):
     run(store, "V", "No Trans. (Baseline0)", [700, 705, 702])
     run(store, "V", "Coordinate Trans.", [720, 709, 731, 999])  # seed 3: no partner
-    finding = judge(claims.named("transforms help"), "nucla", store, "laptop")
+    finding = judge(claims.get_claim("transforms help"), "nucla", store, "laptop")
     measured = finding.judged[0].measured
     expected = paired([72.0, 70.9, 73.1], [70.0, 70.5, 70.2])
     assert (measured.n, measured.p) == (3, expected.p)
@@ -124,12 +124,12 @@ def test_differences_are_paired_by_seed(store):
     assert measured.low == pytest.approx(expected.low)
     assert finding.judged[0].claimed == 0.6
     assert finding.pairs == (0, 3)
-    cleaned = judge(claims.named("transforms help"), "nucla", store, "laptop", True)
+    cleaned = judge(claims.get_claim("transforms help"), "nucla", store, "laptop", True)
     assert cleaned.judged[0].measured.mean == 0
 
 
 def test_a_table_without_the_data_set_is_not_run(store):
-    claim = claims.named("rFA helps where there is a frequency")
+    claim = claims.get_claim("rFA helps where there is a frequency")
     finding = judge(claim, "nucla", store, "laptop")
     assert finding.verdict == "not run"
     assert all(each.claimed is None for each in finding.judged)

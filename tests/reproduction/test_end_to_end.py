@@ -83,12 +83,15 @@ def fill(
 ) -> PackedDataset:
     """Prepare what a table says that it needs, and see that it says so no longer."""
     text = printed(skellib, number, dataset)
-    command = f"{cells.THEN}python -m skellib prepare {dataset} --source PATH"
-    assert f"{cells.NEEDS}{cells.NEEDED[dataset]} data{command}" in text
+    needed = cells.Missing(
+        f"needs {cells.DATA_ON_REQUEST[dataset]} data", cells.prepare_command(dataset)
+    )
+    assert str(needed) in text
     packed = prepare(skellib, root, dataset, source)
     text = printed(skellib, number, dataset)
-    assert cells.NEEDS not in text
-    assert f"{cells.COMMAND} reproduce --profile quick --datasets {dataset}" in text
+    assert "needs" not in text
+    command = f"python -m skellib reproduce --profile quick --datasets {dataset}"
+    assert f"no record yet; run {command}" in text
     return packed
 
 
@@ -166,7 +169,8 @@ def test_kinetics(place: Path, skellib: Run, root: Path) -> None:
     for number, column in (("II", "top-1"), ("II", "top-5"), ("VIII", "Kinetics")):
         assert cells_of(number, column)[FINAL[number]].startswith("measured"), column
     # The classes of Table VIII's other column are chosen before it is measured.
-    assert "chapter 13" in cells_of("VIII", "Kinetics-Frequency")["w/ rFA"]
+    text = cells_of("VIII", "Kinetics-Frequency")["w/ rFA"]
+    assert text == "not run: its classes are not chosen yet"
     assert printed(skellib, "VIII", "kinetics").count("measured, quick network") == 3
     chosen = frequency_classes(root, packed)
     assert chosen and set(chosen) <= set(packed.label.tolist())
@@ -207,7 +211,7 @@ def test_sysu(place: Path, skellib: Run, root: Path, protocol: str) -> None:
     text = cells_of("III", column)[FINAL["III"]]
     assert text.startswith("measured, quick network (2 folds): ")
     (other,) = {"SYSU-CS", "SYSU-SS"} - {column}
-    assert cells_of("III", other)[FINAL["III"]].startswith(cells.COMMAND)
+    assert cells_of("III", other)[FINAL["III"]].startswith("not run: no record yet")
 
 
 def test_nucla_from_the_original_text(place: Path, skellib: Run, root: Path) -> None:

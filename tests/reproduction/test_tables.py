@@ -134,7 +134,7 @@ def test_no_seed_in_common(store):
 
 
 def test_quick_runs_get_no_verdict(store):
-    column = results.column(V, "synthetic")
+    column = results.get_column(V, "synthetic")
     record(store, BASE, [0.5, 0.6], column=column, profile="quick")
     record(store, FULL, [0.6, 0.8], column=column, profile="quick")
     c = cell(store, FULL, column=column, profile="quick")
@@ -172,9 +172,10 @@ def test_some_classes_only(store):
 
 
 def test_folds_are_the_unit_where_there_are_several(store):
-    column = results.column(V, "sbu")
+    column = results.get_column(V, "sbu")
     base, full = (
-        results.experiments(V.row(label), column, "laptop") for label in (BASE, FULL)
+        results.fold_experiments(V.row(label), column, "laptop")
+        for label in (BASE, FULL)
     )
     assert [e.fold for e in base] == [0, 1, 2, 3, 4]
     assert len({e.key for e in base}) == 5
@@ -195,7 +196,7 @@ def test_folds_are_the_unit_where_there_are_several(store):
 
 def needs(name, key):
     prepare = f"python -m skellib prepare {key} --source PATH"
-    return f"not run: needs {name} data, then {prepare}"
+    return f"not run: needs {name} data; run {prepare}"
 
 
 @pytest.mark.parametrize(
@@ -209,17 +210,23 @@ def needs(name, key):
             "V",
             BASE,
             "N-UCLA",
-            "not run: python -m skellib reproduce --profile laptop "
-            "--datasets nucla --tables V",
+            "not run: no record yet; run python -m skellib reproduce "
+            "--profile laptop --datasets nucla --tables V",
         ),
         (
             "Fig. 9",
             "λ = 0.5",
             "N-UCLA",
-            "not run: python -m skellib reproduce --profile laptop "
-            '--datasets nucla --tables "Fig. 9"',
+            "not run: no record yet; run python -m skellib reproduce "
+            '--profile laptop --datasets nucla --tables "Fig. 9"',
         ),
         ("XI", "SLnL+rFA+ML", "#Params (M)", "not run: counted from the network"),
+        (
+            "VIII",
+            "w/ rFA",
+            "Kinetics-Frequency",
+            needs("Kinetics-Skeleton", "kinetics"),
+        ),
     ],
 )
 def test_what_was_not_run_says_why(store, number, label, name, why):
@@ -242,7 +249,11 @@ def test_every_cell_of_every_table_says_whose_it_is(store):
     for label in (BASE, FULL):
         record(store, label, [0.5, 0.6], profile="full")
     for table in TABLES.values():
-        found = cells.cells(table, "full", store)
+        found = [
+            cell
+            for column in table.columns
+            for cell in cells.column_cells(table, column, "paper", store)
+        ]
         assert len(found) == len(table.rows) * len(table.columns)
         for c in found:
             assert c.paper_text.startswith("paper: ")
@@ -252,16 +263,16 @@ def test_every_cell_of_every_table_says_whose_it_is(store):
 
 
 def test_columns():
-    assert results.columns(V, "nucla") == (UCLA,)
-    assert [c.name for c in results.columns(V, "ntu")] == ["NTU-CS", "NTU-CV"]
-    assert results.columns(TABLES["I"], "nucla") == ()  # Table IV's question
+    assert results.columns_on(V, "nucla") == (UCLA,)
+    assert [c.name for c in results.columns_on(V, "ntu")] == ["NTU-CS", "NTU-CV"]
+    assert results.columns_on(TABLES["I"], "nucla") == ()  # Table IV's question
     own = Column("sbu", "sbu", "five_fold")
-    assert results.columns(TABLES["VIII"], "sbu") == (own,)
-    assert results.column(V, "NTU-CV").protocol == "cross_view"
-    assert results.column(V, "nucla") is UCLA
+    assert results.columns_on(TABLES["VIII"], "sbu") == (own,)
+    assert results.get_column(V, "NTU-CV").protocol == "cross_view"
+    assert results.get_column(V, "nucla") is UCLA
     for table, name in ((V, "mnist"), (TABLES["I"], "nucla")):
         with pytest.raises(InputError, match=f"no column '{name}'"):
-            results.column(table, name)
+            results.get_column(table, name)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +291,7 @@ def test_an_unknown_table():
 def test_frame(store):
     record(store, BASE, [0.68, 0.70, 0.72])
     record(store, FULL, [0.69, 0.72, 0.75])
-    f = render.frame(V, "N-UCLA", store).set_index("label")
+    f = render.as_numbers(V, "N-UCLA", store).set_index("label")
     assert list(f.index) == [row.label for row in V.rows]
     assert f.loc[FULL, "paper"] == 90.5
     assert f.loc[FULL, "claimed"] == pytest.approx(0.9)
@@ -297,7 +308,7 @@ def test_frame(store):
 
 
 def test_frame_with_peers_and_nothing_recorded(store):
-    f = render.frame(TABLES["IV"], "nucla", store)
+    f = render.as_numbers(TABLES["IV"], "nucla", store)
     assert list(f["paper"])[-2:] == [93.1, 93.5]
     assert list(f["year"])[:2] == [2014, 2014] and f["year"].isna().sum() == 2
     assert not f["laptop n"].any()
@@ -313,8 +324,10 @@ def test_shown(store):
         "laptop: verdict",
     ]
     assert s.loc[FULL, "laptop: measured"].endswith("(1 seed): 70.0 %")
-    assert all(isinstance(text, str) for text in s.to_numpy().ravel())
-    assert list(render.as_text(TABLES["IV"], UCLA, store, ["full"]).columns) == [
+    missing = {type(text) for text in s.to_numpy().ravel()} - {str}
+    assert missing == {cells.Missing}
+    assert type(s.loc[BASE, "laptop: measured"]) is cells.Missing
+    assert list(render.as_text(TABLES["IV"], UCLA, store, ["paper"]).columns) == [
         "paper",
         "full: measured",
     ]
@@ -329,35 +342,36 @@ def test_html_is_whole_and_escaped(store):
     for profile in ("laptop", "full"):  # each command once, below the table
         command = f"reproduce --profile {profile} --datasets nucla --tables V"
         assert page.split("</table>")[1].count(command) == 1
-    assert page.count(">not run yet<") == 10
+    assert page.count(">not run: no record yet<") == 10
     assert "python -m" not in page.split("</table>")[0]
 
 
 def test_html_says_once_how_to_prepare_what_one_must_fetch(store):
     table = TABLES["I"]
-    page = render.html(render.as_text(table, "NTU-CS", store, ("full",)))
-    cells, below = page.split("</table>")
-    assert cells.count("not run: needs NTU RGB+D data<") == 2
+    page = render.html(render.as_text(table, "NTU-CS", store, ("paper",)))
+    body, below = page.split("</table>")
+    assert body.count("not run: needs NTU RGB+D data<") == 2
     assert below == (
-        "<p>NTU RGB+D data, once fetched, are read by "
-        "<code>python -m skellib prepare ntu --source PATH</code>.</p>"
+        "<p>Needs NTU RGB+D data: "
+        "run <code>python -m skellib prepare ntu --source PATH</code>.</p>"
     )
 
 
 def test_what_is_prepared_is_run_next(store, tmp_path, monkeypatch):
     monkeypatch.setenv("SKELLIB_DATA", str(tmp_path))
     table = TABLES["III"]
-    assert (
-        "prepare sysu"
-        in cell(store, "SLnL-rFA", table, table.column("SYSU-CS")).missing
-    )
+    c = cell(store, "SLnL-rFA", table, table.column("SYSU-CS"))
+    assert c.missing.command == "python -m skellib prepare sysu --source PATH"
     (tmp_path / "sysu.npz").touch()
     c = cell(store, "SLnL-rFA", table, table.column("SYSU-CS"))
-    assert c.missing.endswith("reproduce --profile laptop --datasets sysu --tables III")
+    assert c.missing == cells.Missing(
+        "no record yet",
+        "python -m skellib reproduce --profile laptop --datasets sysu --tables III",
+    )
     assert c.unit == "fold"
     for name in ("SYSU-CS", "SYSU-SS"):
         column = table.column(name)
-        found = results.experiments(table.row("SLnL-rFA"), column, "full")
+        found = results.fold_experiments(table.row("SLnL-rFA"), column, "paper")
         assert [each.fold for each in found] == list(range(30))
     notes = coverage.coverage(store, "full").set_index("dataset")["note"]
     assert notes["sysu"] == ""
@@ -384,13 +398,13 @@ def test_marks_of_quick_runs_leave_the_papers_numbers_out(store):
 def test_single_runs_by_seed(store):
     record(store, BASE, [0.5, 0.6])
     record(store, FULL, [0.7])
-    runs = render.by_seed(V, UCLA, store, "laptop")
+    runs = render.runs_by_seed(V, UCLA, store, "laptop")
     assert list(runs.index) == [row.label for row in V.rows]
     assert list(runs.columns) == [0, 1] and runs.columns.name == "seed"
     assert runs.loc[BASE].tolist() == pytest.approx([50, 60])
     assert runs.loc[FULL, 0] == pytest.approx(70) and runs.loc[FULL].isna()[1]
-    assert render.by_seed(V, UCLA, store, "full").empty
-    four = render.by_seed(TABLES["IV"], UCLA, store, "laptop")
+    assert render.runs_by_seed(V, UCLA, store, "paper").empty
+    four = render.runs_by_seed(TABLES["IV"], UCLA, store, "laptop")
     assert list(four.index) == ["SLnL-rFA", "SLnL-rFA+ML"]  # other people's left out
 
 
@@ -414,20 +428,34 @@ def test_levels_are_means_over_runs_and_then_over_columns(store):
     assert levels.loc["CNN Variant"].isna().all()
 
 
+def distinct_keys(table, profile):
+    """Keys of the experiments that a table's own rows are on N-UCLA."""
+    return {
+        row.experiment(column, profile).key
+        for column in table.columns
+        for row in table.rows
+        if row.ours and column.dataset == "nucla"
+    }
+
+
 def test_coverage(store):
     record(store, FULL, [0.7, 0.7, 0.7])
     counts = coverage.coverage(store, "laptop", ["nucla"], seeds=2)
     counts = counts.set_index("table")
-    own = ["Other splits", "The draw", "Turned clips", "Turned, camera 3"]
-    own += ["Open choices"]
-    paper = ["IV", "V", "VI", "VII", "IX", "X", "Fig. 9"]
+    paper, own = (
+        [n for n, t in tables.items() if "nucla" in {c.dataset for c in t.columns}]
+        for tables in (TABLES, OWN_TABLES)
+    )
     assert list(counts.index) == [*paper, *own, "all"]
-    assert list(counts["experiments"]) == [2, 5, 7, 8, 9, 6, 7, 15, 5, 18, 9, 16, 96]
+    tables = [*(TABLES[number] for number in paper), *(OWN_TABLES[n] for n in own)]
+    keys = [distinct_keys(table, "laptop") for table in tables]
+    total = len(set().union(*keys))
+    assert list(counts["experiments"]) == [*map(len, keys), total]
     assert counts.loc["V", "recorded"] == counts.loc["VI", "recorded"] == 2
-    assert counts.loc["V", "missing"] == 2 * 5 - 2
+    assert counts.loc["V", "missing"] == 2 * len(V.rows) - 2
     assert counts.loc["VII", "recorded"] == 0
-    assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 2 * 96 - 2]
-    other = coverage.coverage(store, "full", ["nucla"], seeds=2)
+    assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 2 * total - 2]
+    other = coverage.coverage(store, "paper", ["nucla"], seeds=2)
     assert other["recorded"].sum() == 0
 
 
@@ -443,7 +471,7 @@ def test_coverage_of_every_data_set(store):
     assert set(quick["dataset"]) == {"synthetic", ""}
     assert list(quick["table"]) == [*TABLES, *OWN_TABLES, "all"]
     sbu = coverage.coverage(store, "laptop", ["sbu"], seeds=1).set_index("table")
-    assert sbu.loc["V", "missing"] == 5 * 5  # rows, folds
+    assert sbu.loc["V", "missing"] == len(V.rows) * 5  # folds
 
 
 def test_unknown_profile_and_data_set(store):
@@ -493,14 +521,17 @@ def test_a_spoilt_record_of_a_row_is_named(store):
     path = store.path(V.row(FULL).experiment(UCLA, "laptop"), 0)
     path.write_text(path.read_text()[:100])
     with pytest.raises(InputError, match="not a run record") as caught:
-        render.frame(V, UCLA, store)
+        render.as_numbers(V, UCLA, store)
     assert str(path) in str(caught.value)
 
 
 def test_gains_are_the_differences_to_the_baseline_row(store):
     record(store, BASE, [0.68, 0.70, 0.72])
     record(store, FULL, [0.69, 0.72, 0.75])
-    rows = {row["label"]: row for row in render.gains(V, "N-UCLA", store, "laptop")}
+    rows = {
+        row["label"]: row
+        for row in render.baseline_differences(V, "N-UCLA", store, "laptop")
+    }
     assert list(rows) == [row.label for row in V.rows if row.label != BASE]
     assert rows[FULL]["n"] == 3
     assert rows[FULL]["mean"] == pytest.approx(2)
@@ -508,7 +539,7 @@ def test_gains_are_the_differences_to_the_baseline_row(store):
     # t(0.975, 2) = 4.3027; the differences 1, 2, 3 have a standard error of 1/sqrt(3).
     assert rows[FULL]["high"] == pytest.approx(2 + 4.3027 / math.sqrt(3), abs=1e-4)
     assert rows["CNN Variant"]["mean"] is None
-    quick = render.gains(V, "N-UCLA", store, "quick")
+    quick = render.baseline_differences(V, "N-UCLA", store, "quick")
     assert {row["paper"] for row in quick} == {None}
     assert rows["CNN Variant"]["paper"] == pytest.approx(0.2)
 
@@ -525,13 +556,15 @@ def test_a_difference_in_words(store):
 
 
 def test_settings_are_those_that_differ():
-    made = render.settings({row.label: row.experiment(UCLA) for row in V.rows})
+    made = render.differing_settings(
+        {row.label: row.experiment(UCLA) for row in V.rows}
+    )
     assert list(made.columns) == ["model.transform"]
     assert list(made.index) == [row.label for row in V.rows]
     assert made.loc[BASE, "model.transform"] == "none"
-    other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "full")}
-    assert "profile" not in render.settings(other)
-    assert "training.epochs" in render.settings(other)
+    other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "paper")}
+    assert "profile" not in render.differing_settings(other)
+    assert "training.epochs" in render.differing_settings(other)
 
 
 def test_the_tally_of_a_column(store):
