@@ -1,9 +1,8 @@
-"""What figures show of trained networks, small enough to be kept with the book.
+"""Keep what a figure shows of trained networks, small enough for the repository.
 
-The figures need a trained network and the clips. An exhibit is what is left of both
-once the figure can be drawn: class means of spectra, points in the plane, and the
-numbers beside them, with the run and the data that they come from. No clip can be had
-back from it.
+Some figures need trained networks and clips. An exhibit is what remains of both once
+the figure can be drawn: class means of spectra, points in the plane, accuracies, with
+the run and the data that they come from. No clip can be recovered from it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -34,10 +33,31 @@ from skellib.preprocessing import (
 )
 from skellib.provenance import stamp
 from skellib.records import read_kept, to_json
+from skellib.reproduction.results import columns_on, get_table
+
+Networks = Mapping[tuple[str, int], tuple[SLnLRFA, Experiment]]
+"""Trained networks with their experiments, by name and seed."""
 
 
-class _Exhibit(BaseModel):
+class Exhibit(BaseModel):
+    """Hold what the exhibits have in common: their networks' data and classes.
+
+    A new exhibit is a subclass with :meth:`make` and its class attributes, and an
+    entry in :data:`EXHIBITS`.
+
+    Attributes:
+        kind: name on the command line and in the file name.
+        table: number of the table whose rows are shown.
+        networks: labels of these rows by the names that the exhibit gives them.
+        seeds: seeds of the networks; by default a single one, chosen by the caller.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+    table: ClassVar[str]
+    networks: ClassVar[dict[str, str]]
+    seeds: ClassVar[tuple[int, ...]] = ()
 
     dataset: str
     protocol: str
@@ -47,103 +67,59 @@ class _Exhibit(BaseModel):
     data: dict[str, Any]
     stamp: dict[str, Any]
 
+    @classmethod
+    def make(
+        cls,
+        networks: Networks,
+        every: PackedDataset,
+        train: PackedDataset,
+        test: PackedDataset,
+    ) -> Self:
+        """Make the exhibit of trained networks.
 
-class FrequencyExhibit(_Exhibit):
-    """Fig. 1: what the spectra of ``X'`` say of the classes.
+        Args:
+            networks: those of :meth:`experiments`, trained; all on the same clips.
+            every: all clips of the data set.
+            train: the training clips.
+            test: the test clips.
+        """
+        raise NotImplementedError
 
-    Attributes:
-        key: of the network's experiment.
-        train, test: class means of log-magnitudes, (classes, T', N'), in the
-            transform's own order; see :func:`skellib.evaluation.frequency_maps`.
-        correct: share of test clips named by the nearest class mean of the training
-            clips, by what is compared: ``"map"``, ``"time"`` (its profile along the
-            temporal frequency), ``"joints"``; and by the ``"network"`` itself.
-    """
+    @classmethod
+    def experiments(cls, dataset: str, profile: str) -> dict[str, Experiment]:
+        """Return the experiments of the exhibit's networks on a data set, by name.
 
-    key: str
-    train: list[list[list[float]]]
-    test: list[list[list[float]]]
-    correct: dict[str, float]
-
-    def centroids(self) -> Tensor:
-        """Mean temporal frequency of each class's training map, (classes,)."""
-        return centroids(torch.tensor(self.train))
-
-
-class EmbeddingExhibit(_Exhibit):
-    """Fig. 8: features of the test clips under several losses.
-
-    Attributes:
-        keys: of the networks' experiments, by loss.
-        label: of the test clips, (n,).
-        points: t-SNE of the features by loss, (n, 2) each.
-        spread: see :func:`skellib.evaluation.spread`, by loss.
-    """
-
-    keys: dict[str, str]
-    label: list[int]
-    points: dict[str, list[list[float]]]
-    spread: dict[str, dict[str, float]]
-
-
-Turned = dict[str, dict[int, dict[str, list[float]]]]
-"""By row, seed and axis a number for each angle."""
-
-
-class TurnExhibit(_Exhibit):
-    """What networks name rightly of test clips that are turned before they are asked.
-
-    Attributes:
-        keys: of the networks' experiments, by the name of their row.
-        tilt: by camera, how far the bodies lean towards it on average, see
-            :func:`tilt`.
-        degrees: by axis the angles, see :func:`skellib.preprocessing.rotate`.
-        top1: by row, seed and axis the accuracy at each angle.
-        clean: the same on the test clips without a twin among the training clips.
-    """
-
-    keys: dict[str, str]
-    tilt: dict[int, float]
-    degrees: dict[str, list[float]]
-    top1: Turned
-    clean: Turned
-
-    def gained(self, axis: str, angle: float, clean: bool = False) -> list[float]:
-        """Points that each network gains by a turn, row by row and seed by seed."""
-        zero, at = (self.degrees[axis].index(a) for a in (0, angle))
-        return [
-            100 * (found[axis][at] - found[axis][zero])
-            for seeds in (self.clean if clean else self.top1).values()
-            for found in seeds.values()
-        ]
-
-
-def _origin(
-    experiment: Experiment, seed: int, dataset: PackedDataset
-) -> dict[str, Any]:
-    return {
-        "dataset": experiment.dataset,
-        "protocol": experiment.protocol,
-        "profile": experiment.profile,
-        "seed": seed,
-        "classes": list(dataset.classes),
-        "data": {"fingerprint": dataset.fingerprint, "source": dataset.source},
-        "stamp": stamp(),
-    }
+        Raises:
+            InputError: if the exhibit's table has no column on the data set.
+        """
+        table = get_table(cls.table)
+        columns = columns_on(table, dataset)
+        if not columns:
+            raise InputError(f"exhibit {cls.kind}: table {cls.table} has no {dataset}")
+        return {
+            name: table.row(label).experiment(columns[0], profile)
+            for name, label in cls.networks.items()
+        }
 
 
 def class_means(maps: Tensor, label: Tensor, classes: int) -> Tensor:
-    """The mean of each class's maps, (classes, ...) of (n, ...); each has a clip."""
+    """Average maps (n, ...) by class, (classes, ...); every class needs a clip."""
     return torch.stack([maps[label == c].mean(0) for c in range(classes)])
 
 
 def centroids(means: Tensor) -> Tensor:
-    """Mean temporal frequency of maps (classes, T', N'), in cycles a clip.
+    """Compute the mean temporal frequency of maps (classes, T', N'), in cycles a clip.
 
-    Over the frequencies from 0 to T' / 2 and all joint frequencies.
+    The mean is over the frequencies from 0 to T' / 2 and all joint frequencies.
     """
     half = means[:, : means.shape[1] // 2 + 1].mean(2)
     return (half * torch.arange(half.shape[1])).sum(1) / half.sum(1)
+
+
+def low_middle_high(centroid: Tensor) -> list[int]:
+    """Return the classes with the lowest, the middle and the highest centroid."""
+    order = centroid.argsort().tolist()
+    return [order[0], order[len(order) // 2], order[-1]]
 
 
 VIEWS = {
@@ -151,118 +127,257 @@ VIEWS = {
     "time": lambda maps: maps.mean(-1),
     "joints": lambda maps: maps.mean(-2),
 }
-"""What of a map is compared: all of it, or its profile along one frequency."""
+"""What of a map is compared: all of it, or its profile along one frequency axis."""
 
 
 def nearest_mean(means: Tensor, maps: Tensor, view: str = "map") -> Tensor:
-    """The class whose mean map is nearest to each map, (n,).
+    """Classify each map by the nearest class mean, (n,).
 
     Args:
-        means: (classes, T', N').
-        maps: (n, T', N').
+        means: mean maps of the classes, (classes, T', N').
+        maps: maps of the clips, (n, T', N').
         view: one of :data:`VIEWS`.
     """
     part = VIEWS[view]
     return torch.cdist(part(maps), part(means)).argmin(1)
 
 
-def frequency(
+class FrequencyExhibit(Exhibit):
+    """Hold the class means of the spectra of ``X'`` (Fig. 1), position stream.
+
+    Attributes:
+        key: key of the network's experiment.
+        train, test: class means of log-magnitudes, (classes, T', N'), in the
+            transform's own order; see :func:`skellib.evaluation.frequency_maps`.
+        correct: share of test clips that are classified correctly by the nearest class
+            mean of the training clips, by what is compared: ``"map"``, ``"time"`` (its
+            profile along the temporal frequency), ``"joints"``; and by the
+            ``"network"`` itself.
+    """
+
+    kind: ClassVar[str] = "frequency"
+    table: ClassVar[str] = "IV"
+    networks: ClassVar[dict[str, str]] = {"final": "SLnL-rFA+ML"}
+
+    key: str
+    train: list[list[list[float]]]
+    test: list[list[list[float]]]
+    correct: dict[str, float]
+
+    def centroids(self) -> Tensor:
+        """Return the mean temporal frequency of each class in training, (classes,)."""
+        return centroids(torch.tensor(self.train))
+
+    @classmethod
+    def make(
+        cls,
+        networks: Networks,
+        every: PackedDataset,
+        train: PackedDataset,
+        test: PackedDataset,
+    ) -> Self:
+        (((_, seed), (model, experiment)),) = networks.items()
+        crop = experiment.preprocessing
+        clips = {
+            name: DeviceClips(part, preprocessing=crop)
+            for name, part in (("train", train), ("test", test))
+        }
+        maps = {
+            name: evaluation.frequency_maps(model, part, crop)
+            for name, part in clips.items()
+        }
+        means = {
+            name: class_means(maps[name], part.label, train.num_classes)
+            for name, part in clips.items()
+        }
+        answers = {
+            view: nearest_mean(means["train"], maps["test"], view) for view in VIEWS
+        }
+        logits = evaluation.predict(model, clips["test"], crop)["fused"]
+        answers["network"] = logits.argmax(1)
+        return cls(
+            **_origin(experiment, seed, train),
+            key=experiment.key,
+            train=_rounded(means["train"]),
+            test=_rounded(means["test"]),
+            correct={
+                name: (answer == clips["test"].label).double().mean().item()
+                for name, answer in answers.items()
+            },
+        )
+
+
+class EmbeddingExhibit(Exhibit):
+    """Hold an embedding of the test clips' features under several losses (Fig. 8).
+
+    Attributes:
+        keys: keys of the networks' experiments, by loss.
+        label: classes of the test clips, (n,).
+        points: t-SNE of the features by loss, (n, 2) each; its random state is the
+            networks' seed.
+        spread: see :func:`skellib.evaluation.spread`, by loss.
+    """
+
+    kind: ClassVar[str] = "embedding"
+    table: ClassVar[str] = "VI"
+    networks: ClassVar[dict[str, str]] = {
+        "CE": "CE (Baseline1)",
+        "SMCE": "SMCE (,0.6)",
+        "SMFL": "SMFL (2,0.6)",
+    }
+
+    keys: dict[str, str]
+    label: list[int]
+    points: dict[str, list[list[float]]]
+    spread: dict[str, dict[str, float]]
+
+    @classmethod
+    def make(
+        cls,
+        networks: Networks,
+        every: PackedDataset,
+        train: PackedDataset,
+        test: PackedDataset,
+    ) -> Self:
+        from sklearn.manifold import TSNE  # slow to import, and needed here only
+
+        (seed,) = {seed for _, seed in networks}
+        (_, first), *_ = networks.values()
+        clips = DeviceClips(test, preprocessing=first.preprocessing)
+        features = {
+            name: evaluation.features(model, clips, experiment.preprocessing)["fused"]
+            for (name, _), (model, experiment) in networks.items()
+        }
+        points = {
+            name: TSNE(perplexity=30, init="pca", random_state=seed).fit_transform(f)
+            for name, f in features.items()
+        }
+        return cls(
+            **_origin(first, seed, test),
+            keys={name: each.key for (name, _), (_, each) in networks.items()},
+            label=clips.label.tolist(),
+            points={
+                name: _rounded(torch.from_numpy(p), 2) for name, p in points.items()
+            },
+            spread={
+                name: evaluation.spread(f, clips.label) for name, f in features.items()
+            },
+        )
+
+
+ROTATIONS: dict[str, tuple[float, ...]] = {
+    "pitch": (-10, -5, 0, 5, 10, 15),
+    "yaw": (-60, -40, -20, 0, 20, 40, 60),
+}
+"""Degrees by which test clips are rotated, about the rightward and the upward axis."""
+AXES = {"pitch": PITCH_AXIS, "yaw": YAW_AXIS}
+
+Scores = dict[str, dict[int, dict[str, list[float]]]]
+"""By row, seed and axis an accuracy for each angle."""
+
+
+class RotationExhibit(Exhibit):
+    """Hold the accuracy of trained networks on rotated test clips.
+
+    Attributes:
+        keys: keys of the networks' experiments, by the name of their row.
+        tilt: by camera, how far the bodies lean towards it on average, see
+            :func:`tilt`.
+        degrees: the angles by axis, see :func:`skellib.preprocessing.rotate`.
+        top1: by row, seed and axis the accuracy at each angle.
+        clean: the same on test clips without a duplicate among the training clips.
+    """
+
+    kind: ClassVar[str] = "rotation"
+    table: ClassVar[str] = "The draw"
+    networks: ClassVar[dict[str, str]] = {
+        "as drawn": "Transforms left as drawn",
+        **{f"drawn by {seed}": f"Transforms drawn by seed {seed}" for seed in range(3)},
+    }
+    seeds: ClassVar[tuple[int, ...]] = (0, 1, 2)
+
+    keys: dict[str, str]
+    tilt: dict[int, float]
+    degrees: dict[str, list[float]]
+    top1: Scores
+    clean: Scores
+
+    @property
+    def steeper(self) -> float:
+        """Degrees by which the last camera looks down more than the others' mean."""
+        *others, last = (self.tilt[camera] for camera in sorted(self.tilt))
+        return last - sum(others) / len(others)
+
+    def gains(self, axis: str, angle: float, clean: bool = False) -> list[float]:
+        """Return the points that each network gains by a rotation, row by row."""
+        zero, at = (self.degrees[axis].index(a) for a in (0, angle))
+        return [
+            100 * (found[axis][at] - found[axis][zero])
+            for seeds in (self.clean if clean else self.top1).values()
+            for found in seeds.values()
+        ]
+
+    @classmethod
+    def make(
+        cls,
+        networks: Networks,
+        every: PackedDataset,
+        train: PackedDataset,
+        test: PackedDataset,
+    ) -> Self:
+        (_, first), *_ = networks.values()
+        keep = torch.from_numpy(without_leakage(train, test))
+        top1: Scores = {}
+        clean: Scores = {}
+        for (row, seed), (model, experiment) in networks.items():
+            for axis, degrees in ROTATIONS.items():
+                right = _right_when_rotated(model, experiment, test, axis, degrees)
+                for scores, part in ((top1, torch.ones_like(keep)), (clean, keep)):
+                    shares = [round(r[part].double().mean().item(), 6) for r in right]
+                    scores.setdefault(row, {}).setdefault(seed, {})[axis] = shares
+        return cls(
+            **_origin(first, min(seed for _, seed in networks), test),
+            keys={row: each.key for (row, _), (_, each) in networks.items()},
+            tilt=tilt(every),
+            degrees={axis: list(degrees) for axis, degrees in ROTATIONS.items()},
+            top1=top1,
+            clean=clean,
+        )
+
+
+def _right_when_rotated(
     model: SLnLRFA,
     experiment: Experiment,
-    seed: int,
-    train: PackedDataset,
     test: PackedDataset,
-) -> FrequencyExhibit:
-    """Fig. 1's exhibit of a trained network's position stream."""
+    axis: str,
+    degrees: tuple[float, ...],
+) -> list[Tensor]:
+    """Tell for each angle which clips are classified correctly, (n,) bool each."""
     crop = experiment.preprocessing
-    clips = {
-        "train": DeviceClips(train, preprocessing=experiment.preprocessing),
-        "test": DeviceClips(test, preprocessing=experiment.preprocessing),
-    }
-    maps = {
-        name: evaluation.frequency_maps(model, part, crop)
-        for name, part in clips.items()
-    }
-    means = {
-        name: class_means(maps[name], part.label, train.num_classes)
-        for name, part in clips.items()
-    }
-    label = clips["test"].label
-    logits = evaluation.predict(model, clips["test"], crop)["fused"]
-    answers = {
-        view: nearest_mean(means["train"], maps["test"], view) for view in VIEWS
-    } | {"network": logits.argmax(1)}
-    return FrequencyExhibit(
-        **_origin(experiment, seed, train),
-        key=experiment.key,
-        train=_rounded(means["train"]),
-        test=_rounded(means["test"]),
-        correct={
-            name: (answer == label).double().mean().item()
-            for name, answer in answers.items()
-        },
-    )
-
-
-def embedding(
-    models: Mapping[str, tuple[SLnLRFA, Experiment]],
-    seed: int,
-    test: PackedDataset,
-) -> EmbeddingExhibit:
-    """Fig. 8's exhibit of networks trained with several losses.
-
-    Args:
-        models: by loss, each with its experiment; all with the same data
-            set and preprocessing.
-        seed: of the networks, and of t-SNE.
-        test: the test clips.
-    """
-    from sklearn.manifold import TSNE  # slow to import, and needed here only
-
-    _, first = next(iter(models.values()))
-    clips = DeviceClips(test, preprocessing=first.preprocessing)
-    features = {
-        name: evaluation.features(model, clips, experiment.preprocessing)["fused"]
-        for name, (model, experiment) in models.items()
-    }
-    tsne = {
-        name: TSNE(perplexity=30, init="pca", random_state=seed).fit_transform(f)
-        for name, f in features.items()
-    }
-    return EmbeddingExhibit(
-        **_origin(first, seed, test),
-        keys={name: experiment.key for name, (_, experiment) in models.items()},
-        label=clips.label.tolist(),
-        points={name: _rounded(torch.from_numpy(p), 2) for name, p in tsne.items()},
-        spread={
-            name: evaluation.spread(f, clips.label) for name, f in features.items()
-        },
-    )
-
-
-PITCH, YAW = "pitch", "yaw"
-TURNS: dict[str, tuple[float, ...]] = {
-    PITCH: (-10, -5, 0, 5, 10, 15),
-    YAW: (-60, -40, -20, 0, 20, 40, 60),
-}
-"""Degrees by which clips are turned: about the axis to the right; the upward one."""
-AXES = {PITCH: PITCH_AXIS, YAW: YAW_AXIS}
+    clips = DeviceClips(test, preprocessing=crop)
+    recorded = clips.joints
+    right = []
+    for angle in degrees:
+        clips.joints = rotate(recorded, angle, AXES[axis])
+        answers = evaluation.predict(model, clips, crop)["fused"].argmax(1)
+        right.append(answers == clips.label)
+    return right
 
 
 def tilt(dataset: PackedDataset) -> dict[int, float]:
-    """How far the bodies lean towards each camera, in degrees, by the camera's number.
+    """Measure how far the bodies lean towards each camera, in degrees by camera.
 
-    The angle between the upward axis and the mean direction from the body's centre to
-    the head, in the plane of the upward axis and the depth: that of a camera which
-    looks down on people who stand upright. Clips that repeat another one's numbers
-    are left out: whoever copied them, they are not this camera's.
+    This is the angle between the upward axis and the mean direction from the body's
+    centre to the head, in the plane of the upward axis and the depth: by as much does
+    the camera look down on people who stand upright. Duplicates are left out, since
+    they may have been recorded by another camera.
 
     Raises:
-        InputError: the layout has no head, or no depth behind an upward second axis.
+        InputError: if the layout has no head, or no depth and upward second axis.
     """
     layout = dataset.layout
     if "head" not in layout.joints or not supports_rotation(layout):
-        raise InputError(f"{dataset.key}: no head, or no depth, to tell a tilt by")
+        raise InputError(f"{dataset.key}: no head, or no depth, to measure a tilt")
     own = dataset.subset(np.flatnonzero(np.asarray(dataset.duplicate_of) < 0))
     which, frames = frames_of(
         torch.from_numpy(np.asarray(own.starts)),
@@ -284,101 +399,66 @@ def tilt(dataset: PackedDataset) -> dict[int, float]:
     return angles
 
 
-def turn(
-    models: Mapping[tuple[str, int], tuple[SLnLRFA, Experiment]],
-    every: PackedDataset,
-    train: PackedDataset,
-    test: PackedDataset,
-) -> TurnExhibit:
-    """Ask networks for the test clips, turned about two axes, one at a time.
-
-    Args:
-        models: by row and seed, each with its experiment; all with the same data set.
-        every: the clips of all cameras, for their tilt.
-        train: the training clips, to tell which test clips have a twin there.
-        test: the test clips.
-    """
-    (_, first), *_ = models.values()
-    keep = torch.from_numpy(without_leakage(train, test))
-    both: tuple[Turned, Turned] = {}, {}
-    for (row, seed), (model, experiment) in models.items():
-        clips, crop = (
-            DeviceClips(test, preprocessing=experiment.preprocessing),
-            experiment.preprocessing,
-        )
-        straight = clips.joints
-        for name, degrees in TURNS.items():
-            right = []
-            for angle in degrees:
-                clips.joints = rotate(straight, angle, AXES[name])
-                answers = evaluation.predict(model, clips, crop)["fused"].argmax(1)
-                right.append(answers == clips.label)
-            for found, part in zip(both, (torch.ones_like(keep), keep), strict=True):
-                shares = [round(r[part].double().mean().item(), 6) for r in right]
-                found.setdefault(row, {}).setdefault(seed, {})[name] = shares
-    return TurnExhibit(
-        **_origin(first, min(seed for _, seed in models), test),
-        keys={row: experiment.key for (row, _), (_, experiment) in models.items()},
-        tilt=tilt(every),
-        degrees={name: list(degrees) for name, degrees in TURNS.items()},
-        top1=both[0],
-        clean=both[1],
-    )
+def _origin(
+    experiment: Experiment, seed: int, dataset: PackedDataset
+) -> dict[str, Any]:
+    """Return the fields that all exhibits have."""
+    return {
+        "dataset": experiment.dataset,
+        "protocol": experiment.protocol,
+        "profile": experiment.profile,
+        "seed": seed,
+        "classes": list(dataset.classes),
+        "data": {"fingerprint": dataset.fingerprint, "source": dataset.source},
+        "stamp": stamp(),
+    }
 
 
 def _rounded(values: Tensor, digits: int = 4) -> list[Any]:
     return torch.round(values.double(), decimals=digits).tolist()
 
 
-def path(kind: str, dataset: str, profile: str, folder: Path | None = None) -> Path:
-    """Where an exhibit is kept: ``data/exhibits/<kind>-<dataset>-<profile>.json``."""
+EXHIBITS: dict[str, type[Exhibit]] = {
+    each.kind: each for each in (FrequencyExhibit, EmbeddingExhibit, RotationExhibit)
+}
+"""All exhibits by their kind."""
+
+
+def get_exhibit(kind: str) -> type[Exhibit]:
+    """Return the class of a kind of exhibit.
+
+    Raises:
+        InputError: if there is no such kind.
+    """
+    if kind not in EXHIBITS:
+        raise InputError(f"exhibit {kind!r} is none of {', '.join(EXHIBITS)}")
+    return EXHIBITS[kind]
+
+
+def exhibit_path(
+    kind: str, dataset: str, profile: str, folder: Path | None = None
+) -> Path:
+    """Return an exhibit's path, ``data/exhibits/<kind>-<dataset>-<profile>.json``."""
     return data_folder("exhibits", folder) / f"{kind}-{dataset}-{profile}.json"
 
 
-Exhibit = FrequencyExhibit | EmbeddingExhibit | TurnExhibit
-KINDS: dict[str, type[Exhibit]] = {
-    "frequency": FrequencyExhibit,
-    "embedding": EmbeddingExhibit,
-    "turn": TurnExhibit,
-}
-
-
-NETWORKS = {
-    "frequency": ("IV", {"final": "SLnL-rFA+ML"}),
-    "embedding": (
-        "VI",
-        {"CE": "CE (Baseline1)", "SMCE": "SMCE (,0.6)", "SMFL": "SMFL (2,0.6)"},
-    ),
-    "turn": (
-        "The draw",
-        {
-            "as drawn": "Transforms left as drawn",
-            **{f"drawn by {s}": f"Transforms drawn by seed {s}" for s in range(3)},
-        },
-    ),
-}
-"""The networks that an exhibit shows: a table, and rows of it by name."""
-SEEDS = {"turn": (0, 1, 2)}
-"""Seeds of those rows where an exhibit shows several."""
-
-
 def write(exhibit: Exhibit, folder: Path | None = None) -> Path:
-    """Keep an exhibit, and return its path."""
-    kind = next(name for name, each in KINDS.items() if isinstance(exhibit, each))
-    where = path(kind, exhibit.dataset, exhibit.profile, folder)
-    write_text(where, to_json(exhibit))
-    return where
+    """Write an exhibit and return its path."""
+    path = exhibit_path(exhibit.kind, exhibit.dataset, exhibit.profile, folder)
+    write_text(path, to_json(exhibit))
+    return path
 
 
 def read(kind: str, dataset: str, profile: str, folder: Path | None = None) -> Any:
-    """An exhibit that is kept, or None.
+    """Read an exhibit, or return None if there is none.
 
     Args:
-        kind: ``"frequency"``, ``"embedding"`` or ``"turn"``.
-        dataset, profile: of its networks.
+        kind: one of :data:`EXHIBITS`.
+        dataset, profile: data set and profile of its networks.
+        folder: folder of the exhibits; ``data/exhibits`` by default.
 
     Raises:
-        InputError: if the file is not such an exhibit.
+        InputError: if the kind is unknown or the file is not such an exhibit.
     """
-    where = path(kind, dataset, profile, folder)
-    return read_kept(KINDS[kind], where, "not an exhibit; make it again")
+    path = exhibit_path(kind, dataset, profile, folder)
+    return read_kept(get_exhibit(kind), path, "not an exhibit; make it again")

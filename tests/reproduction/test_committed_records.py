@@ -25,12 +25,11 @@ def test_transforms_by_the_runs_own_seed_are_the_run_itself(seed):
     assert one.history == other.history
 
 
-def test_networks_that_are_turned_by_nothing_do_as_their_records_say():
-    shown = exhibits.read("turn", "nucla", "laptop")
-    number, rows = exhibits.NETWORKS["turn"]
-    assert number == DRAW.number and set(shown.top1) == set(rows)
-    for row, label in rows.items():
-        experiment = DRAW.row(label).experiment(UCLA, "laptop")
+def test_without_a_rotation_networks_score_as_their_records_say():
+    shown = exhibits.read("rotation", "nucla", "laptop")
+    experiments = shown.experiments("nucla", "laptop")
+    assert set(shown.top1) == set(experiments)
+    for row, experiment in experiments.items():
         assert shown.keys[row] == experiment.key
         for seed, found in shown.top1[row].items():
             record = STORE.get(experiment, seed)

@@ -57,7 +57,7 @@ def test_class_means_and_the_nearest_by_hand():
 
 def test_the_frequency_exhibit_is_that_of_its_parts(pair, network, tmp_path):
     model, experiment = network
-    made = exhibits.frequency(model, experiment, 0, *pair)
+    made = exhibits.FrequencyExhibit.make({("final", 0): network}, pair[0], *pair)
     train, test = pair
     crop = experiment.preprocessing
     maps = evaluation.frequency_maps(model, DeviceClips(train), crop)
@@ -76,7 +76,7 @@ def test_the_frequency_exhibit_is_that_of_its_parts(pair, network, tmp_path):
 
 
 def test_the_embedding_exhibit(pair, network):
-    made = exhibits.embedding({"CE": network}, 0, pair[1])
+    made = exhibits.EmbeddingExhibit.make({("CE", 0): network}, pair[0], *pair)
     assert np.array(made.points["CE"]).shape == (len(pair[1]), 2)
     assert made.label == pair[1].label.tolist()
     assert made.keys == {"CE": network[1].key}
@@ -84,9 +84,16 @@ def test_the_embedding_exhibit(pair, network):
 
 
 def test_the_networks_are_rows_of_their_tables():
-    for number, rows in exhibits.NETWORKS.values():
-        for label in rows.values():
-            assert results.get_table(number).row(label).ours
+    for kind, exhibit in exhibits.EXHIBITS.items():
+        assert exhibit.kind == kind
+        made = exhibit.experiments("synthetic", "quick")
+        assert list(made) == list(exhibit.networks)
+        for label in exhibit.networks.values():
+            assert results.get_table(exhibit.table).row(label).ours
+    with pytest.raises(InputError, match="'turn' is none of frequency, embedding, "):
+        exhibits.get_exhibit("turn")
+    with pytest.raises(InputError, match="table IV has no ntu"):
+        exhibits.FrequencyExhibit.experiments("ntu", "laptop")
 
 
 def test_spread_by_hand():
@@ -169,7 +176,7 @@ def test_the_kept_network_repeats_its_record(shared, tmp_path):
     assert clean.top1 == pytest.approx(record.clean.top1, abs=2.5 / 369)
 
 
-def test_a_lean_is_what_the_bodies_were_turned_by(pair):
+def test_a_tilt_is_what_the_bodies_were_rotated_by(pair):
     train, _ = pair
     straight = exhibits.tilt(train)
     assert set(straight) == set(train.view.tolist())
@@ -182,11 +189,11 @@ def test_a_lean_is_what_the_bodies_were_turned_by(pair):
             assert leaning[camera] == pytest.approx(before - angle, abs=0.02)
 
 
-def test_networks_are_asked_for_turned_clips(pair, network, tmp_path):
+def test_networks_classify_rotated_clips(pair, network, tmp_path):
     model, experiment = network
     train, test = pair
-    made = exhibits.turn({("row", 3): (model, experiment)}, train, train, test)
-    for name, degrees in exhibits.TURNS.items():
+    made = exhibits.RotationExhibit.make({("row", 3): network}, train, train, test)
+    for name, degrees in exhibits.ROTATIONS.items():
         found = made.top1["row"][3][name]
         assert len(found) == len(degrees)
         for angle in (0, max(degrees)):
@@ -200,14 +207,14 @@ def test_networks_are_asked_for_turned_clips(pair, network, tmp_path):
             assert found[degrees.index(angle)] == pytest.approx(right, abs=0.021)
     assert (made.seed, made.keys) == (3, {"row": experiment.key})
     pitch = made.top1["row"][3]["pitch"]
-    first, zero = (exhibits.TURNS["pitch"].index(a) for a in (-10, 0))
-    assert made.gained("pitch", -10) == [100 * (pitch[first] - pitch[zero])]
-    assert made.gained("yaw", 0, clean=True) == [0]
+    first, zero = (exhibits.ROTATIONS["pitch"].index(a) for a in (-10, 0))
+    assert made.gains("pitch", -10) == [100 * (pitch[first] - pitch[zero])]
+    assert made.gains("yaw", 0, clean=True) == [0]
     exhibits.write(made, tmp_path)
-    assert exhibits.read("turn", made.dataset, made.profile, tmp_path) == made
+    assert exhibits.read("rotation", made.dataset, made.profile, tmp_path) == made
 
 
-def test_a_layout_without_a_head_has_no_lean(pair):
+def test_a_layout_without_a_head_has_no_tilt(pair):
     train, _ = pair
     names = tuple("top" if n == "head" else n for n in train.layout.joints)
     other = dataclasses.replace(train.layout, joints=names)
