@@ -128,6 +128,21 @@ def reported_difference(row: Row, other: Row, column: Column) -> float | None:
     return None if mine is None or theirs is None else round(mine - theirs, 6)
 
 
+def reported_by(table: Table, setting: str, column: Column) -> dict[Any, float | None]:
+    """Return the paper's numbers of a column by the value of a row's setting.
+
+    Args:
+        table: table whose rows all change the setting, such as Table V.
+        setting: its name, such as ``"model.transform"``.
+        column: the column.
+    """
+    return {
+        row.changes[setting]: row.reported.get(column.name)
+        for row in table.rows
+        if row.changes is not None
+    }
+
+
 NTU_CS = Column("NTU-CS", "ntu", "cross_subject")
 NTU_CV = Column("NTU-CV", "ntu", "cross_view")
 UCLA = Column("N-UCLA", "nucla", "cross_view")

@@ -59,23 +59,27 @@ def baseline_differences(
     table: Table,
     column: Column | str,
     store: RecordStore,
-    profile: str,
+    profiles: Sequence[str] = RESULT_PROFILES,
     clean: bool = False,
-) -> list[dict[str, Any]]:
+) -> dict[str, list[dict[str, Any]]]:
     """Return differences to the baseline row, as :func:`skellib.figures.gains` draws.
 
     Returns:
-        A line for each other row: ``label``, ``paper`` (the paper's difference, left
-        out for ``quick`` runs), and of ours ``n``, ``mean``, ``low``, ``high`` in
-        percentage points.
+        By profile a line for each other row: ``label``, ``paper`` (the paper's
+        difference, left out for ``quick`` runs), and of ours ``n``, ``mean``, ``low``,
+        ``high`` in percentage points.
     """
-    cells = column_cells(table, _as_column(table, column), profile, store, clean)
-    return [
-        {"label": cell.label, "paper": None if profile == "quick" else cell.claimed}
-        | {k: getattr(cell.difference, k, None) for k in ("n", "mean", "low", "high")}
-        for cell in cells
-        if not cell.baseline
-    ]
+    column = _as_column(table, column)
+    names = ("n", "mean", "low", "high")
+    return {
+        profile: [
+            {"label": cell.label, "paper": None if profile == "quick" else cell.claimed}
+            | {name: getattr(cell.difference, name, None) for name in names}
+            for cell in column_cells(table, column, profile, store, clean)
+            if not cell.baseline
+        ]
+        for profile in profiles
+    }
 
 
 def _as_column(table: Table, given: Column | str) -> Column:

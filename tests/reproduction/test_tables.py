@@ -528,10 +528,8 @@ def test_a_spoilt_record_of_a_row_is_named(store):
 def test_gains_are_the_differences_to_the_baseline_row(store):
     record(store, BASE, [0.68, 0.70, 0.72])
     record(store, FULL, [0.69, 0.72, 0.75])
-    rows = {
-        row["label"]: row
-        for row in render.baseline_differences(V, "N-UCLA", store, "laptop")
-    }
+    (found,) = render.baseline_differences(V, "N-UCLA", store, ["laptop"]).values()
+    rows = {row["label"]: row for row in found}
     assert list(rows) == [row.label for row in V.rows if row.label != BASE]
     assert rows[FULL]["n"] == 3
     assert rows[FULL]["mean"] == pytest.approx(2)
@@ -539,7 +537,7 @@ def test_gains_are_the_differences_to_the_baseline_row(store):
     # t(0.975, 2) = 4.3027; the differences 1, 2, 3 have a standard error of 1/sqrt(3).
     assert rows[FULL]["high"] == pytest.approx(2 + 4.3027 / math.sqrt(3), abs=1e-4)
     assert rows["CNN Variant"]["mean"] is None
-    quick = render.baseline_differences(V, "N-UCLA", store, "quick")
+    (quick,) = render.baseline_differences(V, "N-UCLA", store, ["quick"]).values()
     assert {row["paper"] for row in quick} == {None}
     assert rows["CNN Variant"]["paper"] == pytest.approx(0.2)
 
