@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from skellib.training import Execution
 
 TABLE_NAMES = (
-    'I to XI, fig9, "other data", "other splits", "the draw", "turned clips", '
-    '"turned, camera 3", "open choices"'
+    'I to XI, fig9, "other data", "other splits", "initialisation", '
+    '"rotated clips", "rotated, camera 3", "open choices"'
 )
 
 DatasetOption = Annotated[

@@ -1,4 +1,4 @@
-"""The nearest neighbour: what a network must beat to have learnt anything."""
+"""Measure the nearest neighbour, which a network must beat to have learnt anything."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ NAME = "nearest_neighbour"
 
 
 class Baseline(BaseModel):
-    """The record of a nearest-neighbour classifier; fields as in a run's record.
+    """Hold the record of a nearest-neighbour classifier.
 
-    ``frames`` is the length to which clips were resized.
+    The fields are those of a run's record; ``frames`` is the length to which clips
+    were resized.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,8 +43,8 @@ class Baseline(BaseModel):
 
 
 def _vectors(dataset: PackedDataset, frames: int) -> Tensor:
-    """Every clip, centred and resized, as one row (n, C T N M)."""
-    crop = PreprocessingConfig(frames=frames, test_crop_ratio=1.0)
+    """Flatten every clip, centred and resized, to one row, (n, C T N M)."""
+    crop = PreprocessingConfig(frames=frames, central=1.0)
     batches = DeviceClips(dataset).inference(256, crop)
     return torch.cat([x.flatten(1) for x, _ in batches])
 
@@ -51,17 +52,17 @@ def _vectors(dataset: PackedDataset, frames: int) -> Tensor:
 def nearest_neighbour(
     train_set: PackedDataset, test_set: PackedDataset, frames: int = 24
 ) -> np.ndarray:
-    """The class of the training clip nearest to each test clip, (n,) int64.
+    """Classify each test clip by its nearest training clip, (n,) int64.
 
-    Whole clips, centred on the body centre of their first frame, resized to
-    ``frames``, compared by Euclidean distance.
+    Whole clips are centred on the body centre of their first frame, resized to
+    ``frames`` frames, and compared by Euclidean distance.
     """
     distance = torch.cdist(_vectors(test_set, frames), _vectors(train_set, frames))
     return train_set.label[distance.argmin(1).numpy()]
 
 
-def _scored(logits: Tensor, label: Tensor, keep: np.ndarray | None = None) -> Metrics:
-    """Scores of one answer a clip, which has no second to fifth."""
+def _metrics(logits: Tensor, label: Tensor, keep: np.ndarray | None = None) -> Metrics:
+    """Score hard predictions, for which top-5 is undefined."""
     metrics = score(logits, label, cross_entropy, keep)
     return metrics.model_copy(update={"top5": None})
 
@@ -73,24 +74,24 @@ def measure(
     frames: int = 24,
     fold: int = 0,
 ) -> Baseline:
-    """Score the nearest neighbour as a network is scored.
+    """Score the nearest neighbour in the way a network is scored.
 
-    The loss is that of a classifier that is certain of its answer by a score of 1.
+    The loss is that of a classifier whose logits are the one-hot predictions.
     """
     answer = nearest_neighbour(train_set, test_set, frames)
     logits = one_hot(torch.from_numpy(answer), train_set.num_classes).float()
     label = torch.from_numpy(np.array(test_set.label))
     keep = without_leakage(train_set, test_set)
-    untainted = None
+    clean = None
     if keep.any() and not keep.all():
-        untainted = _scored(logits, label, keep)
+        clean = _metrics(logits, label, keep)
     return Baseline(
         dataset=train_set.key,
         protocol=protocol,
         fold=fold,
         frames=frames,
-        test=_scored(logits, label),
-        clean=untainted,
+        test=_metrics(logits, label),
+        clean=clean,
         data={
             "fingerprint": train_set.fingerprint,
             "source": train_set.source,
@@ -108,7 +109,7 @@ def _path(dataset: str, protocol: str, fold: int, folder: Path | str | None) -> 
 
 
 def write(baseline: Baseline, folder: Path | str | None = None) -> Path:
-    """Write a baseline's record beside the runs', and return its path."""
+    """Write a baseline's record next to those of the runs and return its path."""
     path = _path(baseline.dataset, baseline.protocol, baseline.fold, folder)
     write_text(path, to_json(baseline))
     return path
@@ -117,7 +118,7 @@ def write(baseline: Baseline, folder: Path | str | None = None) -> Path:
 def read(
     dataset: str, protocol: str, folder: Path | str | None = None, *, fold: int = 0
 ) -> Baseline | None:
-    """The record of a baseline, or None if it has none.
+    """Read the record of a baseline, or return None if it has none.
 
     Raises:
         InputError: if the file is not such a record.

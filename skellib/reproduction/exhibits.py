@@ -289,10 +289,13 @@ class RotationExhibit(Exhibit):
     """
 
     kind: ClassVar[str] = "rotation"
-    table: ClassVar[str] = "The draw"
+    table: ClassVar[str] = "Initialisation"
     networks: ClassVar[dict[str, str]] = {
-        "as drawn": "Transforms left as drawn",
-        **{f"drawn by {seed}": f"Transforms drawn by seed {seed}" for seed in range(3)},
+        "not learnt": "Transforms not learnt",
+        **{
+            f"seed {seed}": f"Transforms initialised by seed {seed}"
+            for seed in range(3)
+        },
     }
     seeds: ClassVar[tuple[int, ...]] = (0, 1, 2)
 

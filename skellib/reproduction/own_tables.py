@@ -1,4 +1,4 @@
-"""This book's own tables: what the paper leaves open, other data, other splits."""
+"""Define this book's own tables: other data, other splits, open choices."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _OTHER_DATA = Table(
 )
 
 HELD_OUT = Column("N-UCLA, held-out subjects", "nucla", "validation")
-"""For choosing settings: view 3, the test set, has no part in it."""
+"""For choosing settings; it does not use view 3, the test set."""
 
 
 def _option(label: str, **change: Any) -> Row:
-    """The final model with one open choice made otherwise: ``section__setting=``."""
+    """Make a row: the final model with one choice changed by ``section__setting=``."""
     settings = {name.replace("__", "."): value for name, value in change.items()}
     return Row(label, {}, {**SLNL_RFA_ML, **settings})
 
 
-# What the paper leaves open and the library has another answer to, one at a time. How
-# bodies are combined is not among them: N-UCLA has one.
+# Choices that the paper leaves open, changed one at a time. How two bodies are combined
+# is not among them, since N-UCLA has one body.
 _OPEN_CHOICES = Table(
     "Open choices",
     "What the paper leaves open, tried on held-out subjects",
@@ -69,15 +69,15 @@ _OPEN_CHOICES = Table(
             model__dropout=0.2,
             model__dropout_at="inside",
         ),
-        _option("Weights drawn by He's rule", model__initialisation="he"),
-        _option("Weights drawn by Xavier's rule", model__initialisation="xavier"),
+        _option("He initialisation", model__initialisation="he"),
+        _option("Xavier initialisation", model__initialisation="xavier"),
         _option("True Jensen-Shannon divergence", loss__divergence="jensen_shannon"),
     ),
     baseline="As decided",
 )
 
-# The three ways to leave view 3 out: new people before the same cameras, or a new
-# camera on the same people, either way.
+# Splits without view 3: held-out subjects seen by the same cameras, or a new camera on
+# the same subjects, in either direction.
 CAMERAS = (
     Column("N-UCLA, camera 1 to 2", "nucla", "camera_1_2"),
     Column("N-UCLA, camera 2 to 1", "nucla", "camera_2_1"),
@@ -90,22 +90,22 @@ _OTHER_SPLITS = Table(
     baseline=TABLES["V"].baseline,
 )
 
-# Each network of the last rows has its transforms from one seed and everything else
-# from another: together a grid that tells the two draws apart.
-_THE_DRAW = Table(
-    "The draw",
-    "What learning and the draw do to the transforms",
+# In the last rows the transforms are initialised by one seed and everything else by
+# another: together a grid that separates the two.
+_INITIALISATION = Table(
+    "Initialisation",
+    "What learning and initialisation do to the transforms",
     (UCLA,),
     (
         Row("Transforms learnt (Baseline1)", {}, BASELINE_1),
         Row(
-            "Transforms left as drawn",
+            "Transforms not learnt",
             {},
             {**BASELINE_1, "training.learn_transforms": False},
         ),
         *(
             Row(
-                f"Transforms drawn by seed {seed}",
+                f"Transforms initialised by seed {seed}",
                 {},
                 {**BASELINE_1, "training.transform_seed": seed},
             )
@@ -116,36 +116,38 @@ _THE_DRAW = Table(
 )
 
 
-def _turns(pitch: float, yaw: float) -> Changes:
-    return {"preprocessing.max_pitch": pitch, "preprocessing.max_yaw": yaw}
+def _rotation(pitch: float, yaw: float) -> Changes:
+    return {"preprocessing.pitch": pitch, "preprocessing.yaw": yaw}
 
 
-def _turns_label(pitch: int, yaw: int) -> str:
+def _rotation_label(pitch: int, yaw: int) -> str:
     parts = {"pitch": pitch, "yaw": yaw}
     text = ", ".join(f"{name} up to {bound}°" for name, bound in parts.items() if bound)
     return text.capitalize()
 
 
-# How far to turn is chosen where a camera is new and view 3 has no part, on the raw
-# joints' network, which trains fastest. The last row has the bounds of other code for
-# this data set (book: Chen et al. 2021).
-_TURNED_CLIPS = Table(
-    "Turned clips",
-    "Training clips turned at random, tested before a new camera",
+# The bounds of the rotation are chosen on splits with a new camera other than view 3,
+# with the network on raw joints, which trains fastest. The last row has the bounds of
+# other code for this data set (Chen et al. 2021).
+_ROTATED_CLIPS = Table(
+    "Rotated clips",
+    "Training clips rotated at random, tested on a new camera",
     CAMERAS,
     (
-        Row("Not turned (Baseline0)", {}, BASELINE_0),
+        Row("Not rotated (Baseline0)", {}, BASELINE_0),
         *(
-            Row(_turns_label(pitch, yaw), {}, {**BASELINE_0, **_turns(pitch, yaw)})
+            Row(
+                _rotation_label(pitch, yaw), {}, {**BASELINE_0, **_rotation(pitch, yaw)}
+            )
             for pitch, yaw in (*product((0, 10), (0, 30, 60, 90)), (60, 60))
             if pitch or yaw
         ),
     ),
-    baseline="Not turned (Baseline0)",
+    baseline="Not rotated (Baseline0)",
 )
 
-CHOSEN_ROTATION = _turns(pitch=10, yaw=60)
-"""The turns of the row of "Turned clips" that is best by the mean of both columns."""
+CHOSEN_ROTATION = _rotation(pitch=10, yaw=60)
+"""The bounds of the row of "Rotated clips" with the best mean of both columns."""
 STEPS = Table(
     "Steps",
     "Table V, and on from its last row one component more in each",
@@ -159,10 +161,10 @@ STEPS = Table(
     ),
     baseline=TABLES["V"].baseline,
 )
-"""Rows of the paper's tables, together: no table of its own to run."""
-_TURNED_CAMERA_3 = Table(
-    "Turned, camera 3",
-    "The paper's steps, trained on clips turned as chosen",
+"""Rows of the paper's tables side by side; it has no runs of its own."""
+_ROTATED_CAMERA_3 = Table(
+    "Rotated, camera 3",
+    "The paper's steps, trained on clips rotated as chosen",
     (UCLA,),
     tuple(
         Row(row.label, {}, {**(row.changes or {}), **CHOSEN_ROTATION})
@@ -176,13 +178,13 @@ OWN_TABLES: dict[str, Table] = {
     for table in (
         _OTHER_DATA,
         _OTHER_SPLITS,
-        _THE_DRAW,
-        _TURNED_CLIPS,
-        _TURNED_CAMERA_3,
+        _INITIALISATION,
+        _ROTATED_CLIPS,
+        _ROTATED_CAMERA_3,
         _OPEN_CHOICES,
     )
 }
-"""Tables of this book that the paper does not have: no row has a paper's number."""
+"""This book's own tables, by name; none of their rows has a number of the paper."""
 
 OTHER_DATASETS = tuple(
     dict.fromkeys(

@@ -51,7 +51,7 @@ from skellib.statistics import MIN_PAIRS, variance_shares, verdict
 from skellib.training import train
 from skellib.weights import find_weights, load_model
 
-ROTATED_STEPS = OWN_TABLES["Turned, camera 3"]
+ROTATED_STEPS = OWN_TABLES["Rotated, camera 3"]
 """The rows of ``STEPS``, trained on rotated clips."""
 
 

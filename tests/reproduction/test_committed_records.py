@@ -11,14 +11,16 @@ from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES
 from skellib.reproduction.paper_tables import TABLES, UCLA
 
 STORE = RecordStore(project_root() / "data" / "records")
-DRAW = OWN_TABLES["The draw"]
+INITIALISATION = OWN_TABLES["Initialisation"]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_transforms_by_the_runs_own_seed_are_the_run_itself(seed):
     """Two trainings, made days apart, of what must be one network."""
     plain = TABLES["VI"].row("CE (Baseline1)").experiment(UCLA, "laptop")
-    same = DRAW.row(f"Transforms drawn by seed {seed}").experiment(UCLA, "laptop")
+    same = INITIALISATION.row(f"Transforms initialised by seed {seed}").experiment(
+        UCLA, "laptop"
+    )
     one, other = STORE.get(plain, seed), STORE.get(same, seed)
     assert one.key != other.key
     assert one.test == other.test and one.clean == other.clean
@@ -40,8 +42,8 @@ def test_without_a_rotation_networks_score_as_their_records_say():
                 assert clean == pytest.approx(record.clean.top1, abs=1e-5)
 
 
-def test_the_turns_tried_on_camera_3_are_those_that_the_other_cameras_chose():
-    choice = OWN_TABLES["Turned clips"]
+def test_the_rotation_tried_on_camera_3_is_that_which_the_other_cameras_chose():
+    choice = OWN_TABLES["Rotated clips"]
     levels = render.mean_accuracy(choice, STORE, "laptop")["mean"]
     assert levels.notna().all()
     chosen = choice.row(levels.idxmax()).changes

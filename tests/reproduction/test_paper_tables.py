@@ -227,7 +227,7 @@ def test_the_other_splits_have_the_rows_of_table_v_and_never_see_view_3():
 
 
 def test_how_far_to_turn_is_chosen_without_view_3():
-    table = OWN_TABLES["Turned clips"]
+    table = OWN_TABLES["Rotated clips"]
     assert [c.protocol for c in table.columns] == ["camera_1_2", "camera_2_1"]
     base, *others = table.rows
     assert base.label == table.baseline
@@ -248,7 +248,7 @@ def test_how_far_to_turn_is_chosen_without_view_3():
 
 
 def test_the_rows_on_turned_clips_are_the_papers_rows_turned():
-    table = OWN_TABLES["Turned, camera 3"]
+    table = OWN_TABLES["Rotated, camera 3"]
     assert table.columns == (UCLA,)
     chain = [("V", row.label) for row in TABLES["V"].rows]
     chain += [("VI", "SMFL (2,0.6)"), ("VII", "Residual FA (rFA)")]
