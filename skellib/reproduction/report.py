@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
+from skellib.complexity import Complexity, count
 from skellib.data import PackedDataset, folds
 from skellib.experiment import Experiment
 from skellib.models import SLnLRFA
@@ -47,6 +49,7 @@ from skellib.reproduction.results import (
     paired_difference,
     unit_of,
 )
+from skellib.settings import ModelConfig
 from skellib.statistics import MIN_PAIRS, variance_shares, verdict
 from skellib.training import train
 from skellib.weights import find_weights, load_model
@@ -553,6 +556,21 @@ def nearest_neighbour_accuracy(column: Column) -> float | None:
 
 
 # Counts and costs
+
+
+def network_cost(
+    model: ModelConfig, classes: int, joints: int, bodies: int = 1, frames: int = 64
+) -> Complexity:
+    """Count parameters and operations of a network for one clip, on the meta device."""
+    with torch.device("meta"):
+        network = SLnLRFA(
+            classes=classes,
+            joints=joints,
+            bodies=bodies,
+            frames=frames,
+            **model.model_dump(),
+        )
+        return count(network, torch.empty(1, 3, frames, joints, bodies))
 
 
 def run_counts(records: Iterable[RunRecord]) -> dict[str, int]:

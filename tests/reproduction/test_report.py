@@ -274,6 +274,16 @@ def test_costs_are_summed_by_profile_data_set_and_device():
     assert table.loc["laptop", "nucla", "cpu"].tolist() == [3, 1.5]
 
 
+def test_the_cost_of_a_network_is_counted_on_the_papers_row():
+    row = TABLES["XI"].row("SLnL+rFA_pos")
+    model = row.experiment(TABLES["XI"].columns[0]).model
+    cost = report.network_cost(model, classes=60, joints=25, bodies=2)
+    assert cost.parameters / 1e6 == pytest.approx(row.reported["#Params (M)"], rel=1e-3)
+    assert cost.operations / 1e9 == pytest.approx(row.reported["#FLOPs (G)"], rel=1e-3)
+    half = report.network_cost(model, classes=60, joints=25, bodies=2, frames=32)
+    assert half.operations < cost.operations / 1.9
+
+
 def test_every_data_set_on_request_has_its_commands():
     table = report.commands_on_request("paper")
     assert set(table["data set"]) == set(PAPER_DATASETS) - {"nucla"}
