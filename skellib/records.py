@@ -313,6 +313,11 @@ class RecordStore:
         for path in sorted(self.folder.glob("*/*.json")):
             yield read_record(path)
 
+    def has(self, experiment: Experiment) -> bool:
+        """Tell whether an experiment has a record, of any seed."""
+        folder = self.folder / experiment.dataset
+        return any(folder.glob(f"{experiment.key}-seed*.json"))
+
     def of(self, experiment: Experiment) -> list[RunRecord]:
         """The records of an experiment, by seed."""
         folder = self.folder / experiment.dataset

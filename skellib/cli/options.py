@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TABLE_NAMES = (
     'I to XI, fig9, "other data", "other splits", "initialisation", '
-    '"rotated clips", "rotated, camera 3", "open choices"'
+    '"rotated clips", "rotated, camera 3", "no dropout", "open choices"'
 )
 
 DatasetOption = Annotated[

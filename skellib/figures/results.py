@@ -161,8 +161,41 @@ def _draw_marks(ax: Axes, rows: Rows, at: Sequence[float], size: float) -> None:
     """Draw each row's interval, mean and paper's number at its height.
 
     Args:
-        rows: by profile, what :func:`skellib.reproduction.render.baseline_differences`
-            made.
+        ax: the axes to draw into.
+        rows: mappings with "mean", "low", "high" and "paper", where known.
+        at: the height of each row.
+        size: the diameter of a dot in points.
+    """
+    columns = ["mean", "low", "high", "paper"]
+    frame = pd.DataFrame(list(rows), columns=columns, dtype=float).assign(y=list(at))
+    known = frame.notna().any()
+    blue, orange = PALETTE["accent"], PALETTE["right"]
+    if known["mean"]:
+        sns.scatterplot(
+            frame, x="mean", y="y", s=(size + 1) ** 2, color=blue, linewidth=0,
+            zorder=3, label=MEAN, legend=False, ax=ax,
+        )  # fmt: skip
+    if known["low"]:
+        ax.hlines(
+            "y", "low", "high", data=frame, color=blue, alpha=0.4, lw=0.55 * size,
+            capstyle="round", label=INTERVAL,
+        )  # fmt: skip
+    if known["paper"]:
+        sns.scatterplot(
+            frame, x="paper", y="y", marker="D", s=(0.85 * size) ** 2,
+            facecolor="white", edgecolor=orange, linewidth=0.23 * size, zorder=4,
+            label="paper", legend=False, ax=ax,
+        )  # fmt: skip
+    ax.set_ylabel("")
+
+
+@styled
+def gains(rows: Mapping[str, Rows]) -> Figure:
+    """Draw differences to a table's baseline row, one panel of dots per profile.
+
+    Args:
+        rows: by profile, the result of
+            :func:`skellib.reproduction.render.baseline_differences`.
 
     Raises:
         InputError: there is no profile, or one without a row.
@@ -191,10 +224,11 @@ def comparisons(
     that of two seeds can be, is cut off at the frame.
 
     Args:
-        runs: data frame, a line for each row and a column for each seed
-            (:func:`skellib.reproduction.render.runs_by_seed`); NaN where not run.
-        title: a title.
-        label: the vertical axis.
+        rows: by the group's name its differences, each with "mean", "low", "high"
+            (None where not known) and "paper".
+        label: the horizontal axis's label.
+        title: the axes' title.
+        ax: axes to draw into; a new figure by default.
 
     Raises:
         InputError: there is no group.
@@ -243,7 +277,7 @@ def by_seed(runs: Any, title: str | None = None, label: str = "accuracy (%)") ->
 
     Args:
         runs: data frame with a line for each row and a column for each seed
-            (:func:`skellib.reproduction.render.by_seed`); NaN where not run.
+            (:func:`skellib.reproduction.render.runs_by_seed`); NaN where not run.
         title: the axes' title.
         label: the vertical axis's label.
 

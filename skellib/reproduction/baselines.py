@@ -44,7 +44,7 @@ class Baseline(BaseModel):
 
 def _vectors(dataset: PackedDataset, frames: int) -> Tensor:
     """Flatten every clip, centred and resized, to one row, (n, C T N M)."""
-    crop = PreprocessingConfig(frames=frames, central=1.0)
+    crop = PreprocessingConfig(frames=frames, test_crop_ratio=1.0)
     batches = DeviceClips(dataset).inference(256, crop)
     return torch.cat([x.flatten(1) for x, _ in batches])
 

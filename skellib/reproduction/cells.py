@@ -19,7 +19,7 @@ from skellib.reproduction.results import (
     Runs,
     average_by,
     compare,
-    fold_experiments,
+    recorded_experiments,
     runs_of,
     unit_of,
 )
@@ -236,10 +236,7 @@ def column_cells(
     needs_no_run = column.measure in COUNTED_UNITS or (
         column.measure == CHOSEN_CLASSES and classes is None
     )
-    experiments = {
-        row.label: fold_experiments(row, column, profile) if row.ours else ()
-        for row in table.rows
-    }
+    experiments = recorded_experiments(table.rows, column, profile, store)
     runs: dict[str, Runs] = {
         label: {}
         if needs_no_run

@@ -52,6 +52,12 @@ def expected_experiments(
     }
 
 
+def table_keys(table: Table, dataset: str, profile: str) -> set[str]:
+    """Return the keys of a table's experiments, those of the first edition included."""
+    expected = expected_experiments(table, dataset, profile)
+    return {*expected, *(each.first_edition.key for each in expected.values())}
+
+
 def coverage(
     store: RecordStore,
     profile: str,
@@ -114,6 +120,6 @@ def orphan_records(records: Iterable[RunRecord]) -> list[RunRecord]:
         for dataset in {record.experiment.dataset for record in records}
         for table in (*TABLES.values(), *OWN_TABLES.values())
         for profile in PROFILES
-        for key in expected_experiments(table, dataset, profile)
+        for key in table_keys(table, dataset, profile)
     }
     return [record for record in records if record.key not in keys]

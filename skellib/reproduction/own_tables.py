@@ -8,6 +8,7 @@ from typing import Any
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
+    BASELINE_3,
     PAPER_DATASETS,
     SLNL_RFA,
     SLNL_RFA_ML,
@@ -117,7 +118,7 @@ _INITIALISATION = Table(
 
 
 def _rotation(pitch: float, yaw: float) -> Changes:
-    return {"preprocessing.pitch": pitch, "preprocessing.yaw": yaw}
+    return {"preprocessing.max_pitch": pitch, "preprocessing.max_yaw": yaw}
 
 
 def _rotation_label(pitch: int, yaw: int) -> str:
@@ -173,6 +174,45 @@ _ROTATED_CAMERA_3 = Table(
     baseline=STEPS.baseline,
 )
 
+# What the first runs at the paper's size asked: dropout, rotation or weight decay?
+# Networks without dropout; the last rows have another weight decay as well.
+_NO_DROPOUT: Changes = {"model.dropout": 0.0}
+_WEIGHT_DECAY = ((0.00005, ("Baseline0",)), (0.0, ("Baseline0", "rFA", "Final model")))
+_CHAIN: dict[str, Changes] = {
+    "Baseline0": BASELINE_0,
+    "Coordinate Trans.": {**BASELINE_0, "model.transform": "coordinate"},
+    "Skeleton Trans.": {**BASELINE_0, "model.transform": "skeleton"},
+    "Baseline1": BASELINE_1,
+    "rFA": BASELINE_3,
+    "Final model": SLNL_RFA_ML,
+}
+_NO_DROPOUT_TABLE = Table(
+    "No dropout",
+    "The paper's steps without dropout; clips as recorded, rotated, other weight decay",
+    (UCLA, CAMERAS[0]),
+    (
+        *(
+            Row(f"{name}, as recorded", {}, {**_CHAIN[name], **_NO_DROPOUT})
+            for name in ("Baseline0", "Final model")
+        ),
+        *(
+            Row(f"{name}, rotated", {}, {**each, **_NO_DROPOUT, **CHOSEN_ROTATION})
+            for name, each in _CHAIN.items()
+        ),
+        *(
+            Row(
+                f"{name}, rotated, weight decay {weight_decay:g}",
+                {},
+                {**_CHAIN[name], **_NO_DROPOUT, **CHOSEN_ROTATION}
+                | {"training.weight_decay": weight_decay},
+            )
+            for weight_decay, names in _WEIGHT_DECAY
+            for name in names
+        ),
+    ),
+    baseline="Baseline0, rotated",
+)
+
 OWN_TABLES: dict[str, Table] = {
     table.number: table
     for table in (
@@ -181,6 +221,7 @@ OWN_TABLES: dict[str, Table] = {
         _INITIALISATION,
         _ROTATED_CLIPS,
         _ROTATED_CAMERA_3,
+        _NO_DROPOUT_TABLE,
         _OPEN_CHOICES,
     )
 }

@@ -18,7 +18,7 @@ Changes = dict[str, Any]
 
 # The changes of each baseline row. `None` takes the data set's own value: its best
 # margin and its best number of SLnL blocks, see `skellib.experiment`.
-WITHOUT_MUTUAL: Changes = {"loss.mutual": 0.0}
+WITHOUT_MUTUAL: Changes = {"loss.mutual_weight": 0.0}
 BASELINE_0: Changes = {
     **WITHOUT_MUTUAL,
     "model.transform": "none",
@@ -69,7 +69,7 @@ class Row:
         """Tell whether this book can run the row."""
         return self.changes is not None
 
-    def experiment(self, column: Column, profile: str = "paper") -> Experiment:
+    def experiment(self, column: Column, profile: str = "full") -> Experiment:
         """Return the row's experiment on a column's data set.
 
         Raises:

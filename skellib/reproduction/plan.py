@@ -31,7 +31,7 @@ from skellib.reproduction.results import columns_on, fold_experiments, get_table
 
 # The rows that tell the paper's story, in its order.
 HEADLINE = (BASELINE_0, BASELINE_1, BASELINE_2, BASELINE_3, SLNL_RFA, SLNL_RFA_ML)
-SEEDS = {"quick": 1, "laptop": 5, "paper": 5}
+SEEDS = {"quick": 1, "laptop": 5, "full": 5}
 """How many seeds of each row a profile takes in the end."""
 
 

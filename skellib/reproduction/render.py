@@ -20,9 +20,9 @@ from skellib.reproduction.cells import (
 from skellib.reproduction.paper_tables import Column, Row, Table
 from skellib.reproduction.results import (
     average_by,
-    fold_experiments,
     get_column,
     paired_difference,
+    recorded_experiments,
     runs_of,
 )
 from skellib.statistics import CONCLUSIVE
@@ -218,11 +218,12 @@ def runs_by_seed(
         mean over those that a seed has.
     """
     column = _as_column(table, column)
+    rows = [row for row in table.rows if row.ours]
     found: dict[str, dict[int, float]] = {}
-    for row in (row for row in table.rows if row.ours):
-        experiments = fold_experiments(row, column, profile)
-        runs = runs_of(experiments, store, column.measure, clean, classes)
-        found[row.label] = average_by(runs, "seed")
+    experiments = recorded_experiments(rows, column, profile, store)
+    for label, each in experiments.items():
+        runs = runs_of(each, store, column.measure, clean, classes)
+        found[label] = average_by(runs, "seed")
     return pd.DataFrame(found).T.sort_index(axis=1).rename_axis(columns="seed")
 
 

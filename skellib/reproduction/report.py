@@ -29,7 +29,7 @@ from skellib.reproduction.cells import (
     summary_text,
 )
 from skellib.reproduction.claims import CLAIMS, Finding
-from skellib.reproduction.coverage import expected_experiments
+from skellib.reproduction.coverage import table_keys
 from skellib.reproduction.execute import ensure_records
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES, STEPS
 from skellib.reproduction.paper_tables import (
@@ -45,8 +45,8 @@ from skellib.reproduction.plan import Run, store_for, summarise_runs
 from skellib.reproduction.render import paired_text, runs_by_seed
 from skellib.reproduction.results import (
     columns_on,
-    fold_experiments,
     paired_difference,
+    recorded_experiments,
     unit_of,
 )
 from skellib.settings import ModelConfig
@@ -170,11 +170,12 @@ def fold_and_seed_sd(
     In percentage points; root mean squares over the rows of the table.
     """
     between, within = [], []
-    for row in table.rows:
+    experiments = recorded_experiments(table.rows, column, profile, store)
+    for each in experiments.values():
         runs = pd.DataFrame(
             [
-                {record.seed: 100 * record.test.top1 for record in store.of(experiment)}
-                for experiment in fold_experiments(row, column, profile)
+                {record.seed: 100 * record.test.top1 for record in store.of(fold)}
+                for fold in each
             ]
         )
         between.append(runs.mean(axis=1).var())
@@ -564,7 +565,7 @@ def network_cost(
     """Count parameters and operations of a network for one clip, on the meta device."""
     with torch.device("meta"):
         network = SLnLRFA(
-            classes=classes,
+            num_classes=classes,
             joints=joints,
             bodies=bodies,
             frames=frames,
@@ -584,7 +585,7 @@ def run_counts(records: Iterable[RunRecord]) -> dict[str, int]:
     records = list(records)
     asked = {
         profile: set().union(
-            *(expected_experiments(t, "nucla", profile) for t in TABLES.values())
+            *(table_keys(t, "nucla", profile) for t in TABLES.values())
         )
         for profile in RESULT_PROFILES
     }

@@ -80,6 +80,34 @@ def fold_experiments(row: Row, column: Column, profile: str) -> tuple[Experiment
     )
 
 
+def recorded_experiments(
+    rows: Sequence[Row], column: Column, profile: str, store: RecordStore
+) -> dict[str, tuple[Experiment, ...]]:
+    """Return the experiments whose records rows are compared by.
+
+    The first edition drew first weights from one generator, so that its rows share
+    none; the second keys each draw. Records of the two are never mixed: rows are shown
+    with keyed ones, unless the first edition recorded more of the rows.
+
+    Returns:
+        By label the experiments of each row, one for each fold; none for other
+        people's methods.
+    """
+    keyed = {
+        row.label: fold_experiments(row, column, profile) if row.ours else ()
+        for row in rows
+    }
+    former = {
+        label: tuple(experiment.first_edition for experiment in each)
+        for label, each in keyed.items()
+    }
+    counts = [
+        sum(any(map(store.has, each)) for each in found.values())
+        for found in (keyed, former)
+    ]
+    return former if counts[1] > counts[0] else keyed
+
+
 def unit_of(column: Column) -> str:
     """Return what a value stands for: a ``"fold"`` if there are several, or a seed."""
     return "fold" if folds(column.protocol, column.dataset) > 1 else "seed"
@@ -159,10 +187,9 @@ def paired_difference(
     Raises:
         InputError: if a record cannot be used.
     """
+    found = recorded_experiments((row, other), column, profile, store)
     mine, theirs = (
-        runs_of(
-            fold_experiments(each, column, profile), store, column.measure, clean, None
-        )
+        runs_of(found[each.label], store, column.measure, clean, None)
         for each in (row, other)
     )
     return compare(mine, theirs, unit_of(column))

@@ -89,8 +89,8 @@ def test_table_says_whose_numbers_they_are(store, capfd):
         assert part in row
     assert "profile laptop: not run: needs NTU RGB+D data" in out
     assert (
-        "profile paper: not run: no record yet; run python -m skellib reproduce "
-        "--profile paper --datasets nucla --tables V" in out
+        "profile full: not run: no record yet; run python -m skellib reproduce "
+        "--profile full --datasets nucla --tables V" in out
     )
     _, out, _ = call(
         capfd, "table", "V", f"--records={store.folder}", "--datasets=nucla", "--clean"

@@ -95,7 +95,7 @@ def test_leakage_gaps_of_recorded_and_rotated_runs_are_apart():
         make_record(plain, 1, 0.70, clean=0.66),
         make_record(rotated, 0, 0.80, clean=0.81),
         make_record(plain, 2, 0.99),  # without duplicates
-        make_record(final_model("nucla", "paper"), 0, 0.9, clean=0.1),
+        make_record(final_model("nucla", "full"), 0, 0.9, clean=0.1),
     ]
     gaps = report.mean_leakage_gaps(records)
     assert gaps == pytest.approx({"recorded": 7, "rotated": -1})
@@ -249,14 +249,14 @@ def test_runs_are_counted_by_what_they_are_for():
     rows = [
         V.row(BASE).experiment(UCLA, "laptop"),
         V.row(FULL).experiment(UCLA, "laptop"),
-        V.row(BASE).experiment(UCLA, "paper"),
+        V.row(BASE).experiment(UCLA, "full"),
         V.row(BASE).experiment(UCLA, "laptop").replace(**CHOSEN_ROTATION),
         other.rows[0].experiment(other.column("UTD-MHAD"), "laptop"),
     ]
     records = [make_record(experiment, 0, 0.5) for experiment in rows]
     assert report.run_counts(records) == {
         "laptop": 2,
-        "paper": 1,
+        "full": 1,
         "own": 1,
         "other": 1,
     }
@@ -285,11 +285,11 @@ def test_the_cost_of_a_network_is_counted_on_the_papers_row():
 
 
 def test_every_data_set_on_request_has_its_commands():
-    table = report.commands_on_request("paper")
+    table = report.commands_on_request("full")
     assert set(table["data set"]) == set(PAPER_DATASETS) - {"nucla"}
     line = table.set_index("data set").loc["ntu"]
     assert line["prepare"] == "python -m skellib prepare ntu --source PATH"
-    assert line["run"].endswith("reproduce --profile paper --datasets ntu")
+    assert line["run"].endswith("reproduce --profile full --datasets ntu")
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def test_every_cell_of_every_table_says_whose_it_is(store):
         found = [
             cell
             for column in table.columns
-            for cell in cells.column_cells(table, column, "paper", store)
+            for cell in cells.column_cells(table, column, "full", store)
         ]
         assert len(found) == len(table.rows) * len(table.columns)
         for c in found:
@@ -327,7 +327,7 @@ def test_shown(store):
     missing = {type(text) for text in s.to_numpy().ravel()} - {str}
     assert missing == {cells.Missing}
     assert type(s.loc[BASE, "laptop: measured"]) is cells.Missing
-    assert list(render.as_text(TABLES["IV"], UCLA, store, ["paper"]).columns) == [
+    assert list(render.as_text(TABLES["IV"], UCLA, store, ["full"]).columns) == [
         "paper",
         "full: measured",
     ]
@@ -348,7 +348,7 @@ def test_html_is_whole_and_escaped(store):
 
 def test_html_says_once_how_to_prepare_what_one_must_fetch(store):
     table = TABLES["I"]
-    page = render.html(render.as_text(table, "NTU-CS", store, ("paper",)))
+    page = render.html(render.as_text(table, "NTU-CS", store, ("full",)))
     body, below = page.split("</table>")
     assert body.count("not run: needs NTU RGB+D data<") == 2
     assert below == (
@@ -371,7 +371,7 @@ def test_what_is_prepared_is_run_next(store, tmp_path, monkeypatch):
     assert c.unit == "fold"
     for name in ("SYSU-CS", "SYSU-SS"):
         column = table.column(name)
-        found = results.fold_experiments(table.row("SLnL-rFA"), column, "paper")
+        found = results.fold_experiments(table.row("SLnL-rFA"), column, "full")
         assert [each.fold for each in found] == list(range(30))
     notes = coverage.coverage(store, "full").set_index("dataset")["note"]
     assert notes["sysu"] == ""
@@ -403,7 +403,7 @@ def test_single_runs_by_seed(store):
     assert list(runs.columns) == [0, 1] and runs.columns.name == "seed"
     assert runs.loc[BASE].tolist() == pytest.approx([50, 60])
     assert runs.loc[FULL, 0] == pytest.approx(70) and runs.loc[FULL].isna()[1]
-    assert render.runs_by_seed(V, UCLA, store, "paper").empty
+    assert render.runs_by_seed(V, UCLA, store, "full").empty
     four = render.runs_by_seed(TABLES["IV"], UCLA, store, "laptop")
     assert list(four.index) == ["SLnL-rFA", "SLnL-rFA+ML"]  # other people's left out
 
@@ -455,7 +455,7 @@ def test_coverage(store):
     assert counts.loc["V", "missing"] == 2 * len(V.rows) - 2
     assert counts.loc["VII", "recorded"] == 0
     assert counts.loc["all", ["recorded", "missing"]].tolist() == [2, 2 * total - 2]
-    other = coverage.coverage(store, "paper", ["nucla"], seeds=2)
+    other = coverage.coverage(store, "full", ["nucla"], seeds=2)
     assert other["recorded"].sum() == 0
 
 
@@ -560,7 +560,7 @@ def test_settings_are_those_that_differ():
     assert list(made.columns) == ["model.transform"]
     assert list(made.index) == [row.label for row in V.rows]
     assert made.loc[BASE, "model.transform"] == "none"
-    other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "paper")}
+    other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "full")}
     assert "profile" not in render.differing_settings(other)
     assert "training.epochs" in render.differing_settings(other)
 
