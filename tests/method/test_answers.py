@@ -1,0 +1,129 @@
+"""Records of version 2: logits, the best epoch, and the data that they belong to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
+
+from skellib.data import load, synthetic, without_leakage
+from skellib.errors import InputError
+from skellib.experiment import final_model
+from skellib.records import Epoch, RecordStore, TestAnswers, read_record
+from skellib.training import Execution, train
+from tests.method.test_records import make_record
+
+TINY = final_model("synthetic", "quick", "cross_subject").replace(
+    **{
+        "training.epochs": 2,
+        "preprocessing.frames": 8,
+        "model.channels": (4, 4, 4, 4, 6, 6),
+        "model.new_joints": 8,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    train_set, test_set = load("synthetic", "cross_subject")
+    return train_set.subset(range(0, len(train_set), 12)), test_set.subset(range(24))
+
+
+def run(data, folder, **options):
+    return train(
+        TINY,
+        0,
+        *data,
+        store=RecordStore(folder / "records"),
+        checkpoints=folder / "checkpoints",
+        execution=Execution(accelerator="cpu", threads=1, evaluate_every=1),
+        progress=False,
+        **options,
+    )
+
+
+def test_a_records_logits_give_its_accuracy_again(data, tmp_path) -> None:
+    run(data, tmp_path)
+    (record,) = RecordStore(tmp_path / "records")
+    assert record.answers is not None and record.version == 2
+    assert record.answers.array().shape == (24, data[1].num_classes)
+    assert record.answers.accuracy() == record.test.top1
+    assert record.answers.label == data[1].label.tolist()
+    leaked = np.flatnonzero(~without_leakage(*data)).tolist()
+    assert record.answers.leaked == leaked
+    if record.clean:
+        assert record.answers.accuracy(clean=True) == record.clean.top1
+
+
+@given(
+    arrays(np.float32, (5, 4), elements=st.floats(-50, 50, width=32)),
+    st.lists(st.integers(0, 3), min_size=5, max_size=5),
+)
+def test_half_precision_keeps_the_first_place(logits, label) -> None:
+    order = np.sort(logits, axis=1)
+    logits[:, 0] += np.float32(1e-3) * (order[:, -1] == order[:, -2])  # no ties
+    answers = TestAnswers.of(logits, np.array(label), np.zeros(5, bool))
+    kept = answers.array()
+    assert (kept.max(1) == 0).all()
+    first = logits.argmax(1)
+    assert (kept[np.arange(5), first] == 0).all()
+    lowered = logits - logits.max(1, keepdims=True)
+    np.testing.assert_allclose(kept, lowered, rtol=2**-10, atol=1e-7)
+
+
+def test_logits_that_do_not_fit_the_labels_are_refused() -> None:
+    answers = TestAnswers.of(np.eye(3), np.arange(3), np.zeros(3, bool))
+    with pytest.raises(ValidationError, match="one row of classes for each label"):
+        TestAnswers(**{**answers.model_dump(), "label": [0, 1]})
+
+
+def test_the_best_epoch_is_named_as_what_it_is() -> None:
+    tops = (0.5, 0.75, 0.75, None, 0.25)
+    history = [
+        Epoch(epoch=i + 1, learning_rate=0.1, loss=1.0, top1=0.5, test_top1=top)
+        for i, top in enumerate(tops)
+    ]
+    record = make_record().model_copy(update={"history": history})
+    assert record.best == (2, 0.75, 4)  # the first of two; four looks at the test clips
+    assert make_record().best is None
+
+
+def test_other_data_under_the_same_name_are_not_taken_for_the_recorded(
+    data, tmp_path
+) -> None:
+    done = run(data, tmp_path)
+    assert run(data, tmp_path) == done
+    whole = synthetic.generate(seed=1)
+    other = whole.subset(range(0, 300, 12)), whole.subset(range(300, 324))
+    with pytest.raises(InputError, match="recorded with other data.*--anew"):
+        run(other, tmp_path)
+    again = run(other, tmp_path, anew=True)
+    assert again.data["fingerprint"] == other[0].fingerprint
+    assert list(RecordStore(tmp_path / "records")) == [again]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(
+    data, tmp_path
+) -> None:
+    (tmp_path / "records").write_text("a file, not a folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        run(data, tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_device_may_be_shared(data, tmp_path) -> None:
+    record = train(
+        TINY,
+        1,
+        *data,
+        store=RecordStore(tmp_path / "records"),
+        checkpoints=tmp_path / "checkpoints",
+        execution=Execution(accelerator="cpu", threads=1, concurrent_runs=3),
+        progress=False,
+    )
+    path = RecordStore(tmp_path / "records").path(TINY, 1)
+    assert read_record(path).execution["concurrent_runs"] == 3
+    assert record.execution["concurrent_runs"] == 3
