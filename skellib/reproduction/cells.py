@@ -236,7 +236,8 @@ def column_cells(
     needs_no_run = column.measure in COUNTED_UNITS or (
         column.measure == CHOSEN_CLASSES and classes is None
     )
-    experiments = recorded_experiments(table.rows, column, profile, store)
+    found = recorded_experiments(table.rows, column, profile, store)
+    experiments = {row.label: each for row, each in zip(table.rows, found)}
     runs: dict[str, Runs] = {
         label: {}
         if needs_no_run

@@ -220,10 +220,9 @@ def runs_by_seed(
     column = _as_column(table, column)
     rows = [row for row in table.rows if row.ours]
     found: dict[str, dict[int, float]] = {}
-    experiments = recorded_experiments(rows, column, profile, store)
-    for label, each in experiments.items():
+    for row, each in zip(rows, recorded_experiments(rows, column, profile, store)):
         runs = runs_of(each, store, column.measure, clean, classes)
-        found[label] = average_by(runs, "seed")
+        found[row.label] = average_by(runs, "seed")
     return pd.DataFrame(found).T.sort_index(axis=1).rename_axis(columns="seed")
 
 

@@ -170,8 +170,7 @@ def fold_and_seed_sd(
     In percentage points; root mean squares over the rows of the table.
     """
     between, within = [], []
-    experiments = recorded_experiments(table.rows, column, profile, store)
-    for each in experiments.values():
+    for each in recorded_experiments(table.rows, column, profile, store):
         runs = pd.DataFrame(
             [
                 {record.seed: 100 * record.test.top1 for record in store.of(fold)}

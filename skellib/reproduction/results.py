@@ -82,7 +82,7 @@ def fold_experiments(row: Row, column: Column, profile: str) -> tuple[Experiment
 
 def recorded_experiments(
     rows: Sequence[Row], column: Column, profile: str, store: RecordStore
-) -> dict[str, tuple[Experiment, ...]]:
+) -> list[tuple[Experiment, ...]]:
     """Return the experiments whose records rows are compared by.
 
     The first edition drew first weights from one generator, so that its rows share
@@ -90,20 +90,13 @@ def recorded_experiments(
     with keyed ones, unless the first edition recorded more of the rows.
 
     Returns:
-        By label the experiments of each row, one for each fold; none for other
-        people's methods.
+        The experiments of each row, one for each fold; none for other people's
+        methods.
     """
-    keyed = {
-        row.label: fold_experiments(row, column, profile) if row.ours else ()
-        for row in rows
-    }
-    former = {
-        label: tuple(experiment.first_edition for experiment in each)
-        for label, each in keyed.items()
-    }
+    keyed = [fold_experiments(row, column, profile) if row.ours else () for row in rows]
+    former = [tuple(each.first_edition for each in folds) for folds in keyed]
     counts = [
-        sum(any(map(store.has, each)) for each in found.values())
-        for found in (keyed, former)
+        sum(any(map(store.has, each)) for each in found) for found in (keyed, former)
     ]
     return former if counts[1] > counts[0] else keyed
 
@@ -187,9 +180,8 @@ def paired_difference(
     Raises:
         InputError: if a record cannot be used.
     """
-    found = recorded_experiments((row, other), column, profile, store)
     mine, theirs = (
-        runs_of(found[each.label], store, column.measure, clean, None)
-        for each in (row, other)
+        runs_of(each, store, column.measure, clean, None)
+        for each in recorded_experiments((row, other), column, profile, store)
     )
     return compare(mine, theirs, unit_of(column))

@@ -57,15 +57,20 @@ def test_names_that_no_file_can_have(name: str) -> None:
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
-    with pytest.raises(RuntimeError), atomic_write(path) as file:
-        file.write(b"half")
-        raise RuntimeError
+
+    def break_off() -> None:
+        with atomic_write(path) as file:
+            file.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"a\.txt: cannot be written"):
-        with write_errors(tmp_path / "a.txt"):
-            (tmp_path / "file" / "a.txt").write_text("")
+    failing = write_errors(tmp_path / "a.txt")
+    with pytest.raises(InputError, match=r"a\.txt: cannot be written"), failing:
+        (tmp_path / "file" / "a.txt").write_text("")

@@ -17,11 +17,11 @@ INITIALISATION = OWN_TABLES["Initialisation"]
 @pytest.mark.parametrize("seed", range(3))
 def test_transforms_by_the_runs_own_seed_are_the_run_itself(seed):
     """Two trainings, made days apart, of what must be one network."""
-    plain = TABLES["VI"].row("CE (Baseline1)").experiment(UCLA, "laptop")
+    plain = TABLES["VI"].row("CE (Baseline1)").experiment(UCLA, "laptop").first_edition
     same = INITIALISATION.row(f"Transforms initialised by seed {seed}").experiment(
         UCLA, "laptop"
     )
-    one, other = STORE.get(plain, seed), STORE.get(same, seed)
+    one, other = STORE.get(plain, seed), STORE.get(same.first_edition, seed)
     assert one.key != other.key
     assert one.test == other.test and one.clean == other.clean
     assert one.history == other.history
@@ -31,7 +31,8 @@ def test_without_a_rotation_networks_score_as_their_records_say():
     shown = exhibits.read("rotation", "nucla", "laptop")
     experiments = shown.experiments("nucla", "laptop")
     assert set(shown.top1) == set(experiments)
-    for row, experiment in experiments.items():
+    for row, keyed in experiments.items():
+        experiment = keyed.first_edition
         assert shown.keys[row] == experiment.key
         for seed, found in shown.top1[row].items():
             record = STORE.get(experiment, seed)

@@ -238,9 +238,9 @@ def test_how_far_to_turn_is_chosen_without_view_3():
         assert straight == plain
         for row in others:
             turns = row.experiment(column).preprocessing
-            assert turns.pitch + turns.yaw > 0
+            assert turns.rotates
             for name in ("pitch", "yaw"):
-                bound = getattr(turns, name)
+                bound = getattr(turns, f"max_{name}")
                 said = f"{name} up to {bound:g}°" in row.label.lower()
                 assert said == (bound > 0)
             back = {"preprocessing.max_pitch": 0, "preprocessing.max_yaw": 0}

@@ -296,7 +296,7 @@ def test_frame(store):
     assert f.loc[FULL, "paper"] == 90.5
     assert f.loc[FULL, "claimed"] == pytest.approx(0.9)
     assert list(f["laptop n"]) == [3, 0, 0, 0, 3]
-    assert list(f["paper n"]) == [0] * 5
+    assert list(f["full n"]) == [0] * 5
     assert f.loc[FULL, "laptop mean"] == pytest.approx(72)
     assert f.loc[FULL, "laptop difference"] == pytest.approx(2)
     assert f.loc[FULL, "laptop p"] == pytest.approx(0.25)
