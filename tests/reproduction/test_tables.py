@@ -303,7 +303,7 @@ def test_frame(store):
     assert f.loc[FULL, "laptop verdict"] == "not resolved with 3 seeds"
     assert math.isnan(f.loc["CNN Variant", "laptop mean"])
     assert f.loc["CNN Variant", "laptop verdict"] == ""
-    numeric = f.drop(columns=["laptop verdict", "paper verdict"]).dtypes
+    numeric = f.drop(columns=["laptop verdict", "full verdict"]).dtypes
     assert {str(kind) for kind in numeric} == {"float64", "int64"}
 
 
