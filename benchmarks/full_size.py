@@ -44,7 +44,7 @@ RELEASE_CLIPS = 56_578
 COUNTS = {"cross_subject": (40_091, 16_487), "cross_view": (37_646, 18_932)}
 MEAN_FRAMES, FRAMES = 80, (20, 300)
 _TWO_PERSONS = 49  # labels from here on are interactions
-_RELEASE = ntu.RELEASES[0]
+_FORMAT = ntu.FORMATS[0]
 
 Result = TypeVar("Result")
 
@@ -90,9 +90,9 @@ def phase(found: dict[str, Any], name: str, work: Callable[[], Result]) -> Resul
 
 def names(clips: int) -> list[str]:
     """So many of the release's names, spread over all of them."""
-    leave_out = _RELEASE.leave_out
-    assert leave_out is not None
-    kept = [name for name in all_names() if leave_out(name) is None]
+    skip_reason = _FORMAT.skip_reason
+    assert skip_reason is not None
+    kept = [name for name in all_names() if skip_reason(name) is None]
     places = np.linspace(0, len(kept) - 1, min(clips, len(kept))).round().astype(int)
     return [kept[place] for place in places]
 
@@ -100,7 +100,7 @@ def names(clips: int) -> list[str]:
 def stream(clips: int, seed: int = 0) -> ClipStream:
     """Random clips under the release's names, made one at a time."""
     chosen = names(clips)
-    groups = [re.fullmatch(_RELEASE.name, name) for name in chosen]
+    groups = [re.fullmatch(_FORMAT.name, name) for name in chosen]
     facts = {
         field: np.array([int(each[field]) for each in groups if each])
         for field in ("code", "subject", "view")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.fuzz_readers --inputs 100000
 
-The files are imitations of each format, or real ones with ``--samples FOLDER``, that
+The files are fake ones of each format, or real ones with ``--samples FOLDER``, that
 are then cut, doubled, shuffled, and sprinkled with odd bytes and odd numbers. A reader
 must either read such a file or raise InputError: no other exception, no crash of the
 process, no input that takes longer than a few seconds, no memory beyond a bound.
@@ -37,7 +37,7 @@ from skellib.data import PackedDataset, synthetic, writing
 from skellib.errors import InputError
 from skellib.provenance import stamp
 from skellib.readers import FORMATS, custom, interchange
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import SourceFormat
 from tests.fake_raw import kinetics, ntu, nucla, sbu, sysu, utd_mhad
 
 RESULTS = Path(__file__).parent / "results" / "fuzz_readers.json"
@@ -119,13 +119,13 @@ class Target:
     read: Callable[[Path, Path], object]
 
 
-def _of_release(release: SourceFormat, paths: list[Path], top: Path) -> Target:
+def _of_format(source_format: SourceFormat, paths: list[Path], top: Path) -> Target:
     def read(file: Path, folder: Path) -> object:
-        where = file if release.parse_frames is None else file.parent
-        return release.read_clip(where)
+        where = file if source_format.parse_frames is None else file.parent
+        return source_format.read_clip(where)
 
     seeds = tuple(((str(path.relative_to(top)), path.read_bytes()),) for path in paths)
-    return Target(f"{release.key} {release.ending or 'text'}", seeds, read)
+    return Target(f"{source_format.key} {source_format.ending or 'text'}", seeds, read)
 
 
 def _drained(stream: writing.ClipStream) -> int:
@@ -151,13 +151,13 @@ def targets(top: Path, samples: Path | None) -> list[Target]:
     found = []
     for key, paths in made.items():
         real = sorted(samples.rglob("*")) if samples else []
-        release = FORMATS[key][0]
-        ending = re.compile(rf"(?:^|/){release.path}$")
+        source_format = FORMATS[key][0]
+        ending = re.compile(rf"(?:^|/){source_format.path}$")
         paths += [p for p in real if p.is_file() and ending.search(p.as_posix())]
-        found.append(_of_release(release, paths, Path("/")))
+        found.append(_of_format(source_format, paths, Path("/")))
     text = next(r for r in FORMATS["nucla"] if r.parse_frames is not None)
     frames = [p for p in nucla.write_frames(top / "text", 2) if p.stat().st_size][:6]
-    found.append(_of_release(text, frames, Path("/")))
+    found.append(_of_format(text, frames, Path("/")))
     return found + _whole_files(top)
 
 

@@ -39,7 +39,7 @@ import numpy as np
 from skellib import readers
 from skellib.provenance import stamp
 from skellib.readers import ntu
-from tests.fake_raw import ntu as imitation
+from tests.fake_raw import ntu as fake
 
 RELEASE_FILES = 56_880
 PLAIN_FILES = 150  # read by the plain parser in each round
@@ -280,7 +280,7 @@ def main() -> None:
         archive = folder.with_suffix(".zip")
         if not archive.exists():
             print(f"writing {given.files} files ...", flush=True)
-            imitation.write(folder, given.files)
+            fake.write(folder, given.files)
             pack(folder, archive)
         found = measure(folder, archive, given.rounds)
     given.output.parent.mkdir(parents=True, exist_ok=True)

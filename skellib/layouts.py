@@ -1,8 +1,7 @@
-"""Skeleton layouts: what the joints are called and how the bones join them.
+"""Skeleton layouts: names of the joints, and the bones that connect them.
 
-Fig. 7 of the paper shows the layouts of its four data sets; UTD-MHAD, SBU and COCO are
-ours.
-Joints are numbered from 0, in the order of each data set's files.
+Fig. 7 of the paper shows the layouts of its four data sets; those of UTD-MHAD, SBU and
+COCO are additions. Joints are numbered from 0, in the order of each data set's files.
 """
 
 from __future__ import annotations
@@ -15,22 +14,22 @@ from skellib.errors import InputError
 
 @dataclass(frozen=True)
 class Layout:
-    """The joints of one kind of skeleton.
+    """Joints and bones of one kind of skeleton.
 
     Attributes:
-        name: ``"ntu25"``, ``"kinect20"``, ...; one's own begin with ``"custom "``.
-        joints: one name a joint.
-        bones: (parent, child) joint numbers, parents first: a tree over all joints.
-        center: (joint, weight) terms whose weighted sum is the body's centre, the
-            origin of Section IV-A; the weights sum to 1.
+        name: ``"ntu25"``, ``"kinect20"``, ...; custom names begin with ``"custom "``.
+        joints: names of the N joints.
+        bones: (parent, child) joint numbers of a tree over all joints, parents first.
+        center: (joint, weight) terms; their weighted sum is the body centre, which is
+            the origin in Section IV-A. The weights sum to 1.
         pairs: (left, right) joint numbers.
         up: (axis, sign) of the upward direction: ``(1, 1)`` for y up, ``(1, -1)`` for
             y down.
-        dims: how many of the channels are spatial coordinates, 3 or 2.
+        dims: number of channels that are spatial coordinates, 3 or 2.
 
     Raises:
-        InputError: a joint number out of range, a name used twice, bones that are not
-            one tree, weights that do not sum to 1.
+        InputError: a joint number out of range, a duplicate name, bones that are not
+            one tree, or weights that do not sum to 1.
     """
 
     name: str
@@ -74,11 +73,11 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """The number of joints, N."""
+        """Number of joints, N."""
         return len(self.joints)
 
     def side(self, joint: int) -> Literal["left", "right", "middle"]:
-        """On which side of the body the joint is."""
+        """Return the side of the body that a joint is on."""
         if any(joint == left for left, _ in self.pairs):
             return "left"
         if any(joint == right for _, right in self.pairs):
@@ -86,15 +85,15 @@ class Layout:
         return "middle"
 
     def to_dict(self) -> dict[str, Any]:
-        """The layout as plain data, for JSON."""
+        """Convert the layout to plain data for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Layout:
-        """The layout that ``to_dict`` wrote, also after a trip through JSON.
+        """Build a layout from the result of ``to_dict``, or from its JSON.
 
         Raises:
-            InputError: a field is missing, unknown or of the wrong kind.
+            InputError: a missing field, or one of the wrong type.
         """
         try:
             return cls(
@@ -113,12 +112,12 @@ class Layout:
 
 
 def _both(*names: str) -> tuple[str, ...]:
-    """The names for the left side, then for the right."""
+    """Prefix the names with left, then with right."""
     return tuple(f"{side} {name}" for side in ("left", "right") for name in names)
 
 
 def _chain(*joints: int) -> tuple[tuple[int, int], ...]:
-    """Bones along a chain of joints."""
+    """Return the bones along a chain of joints."""
     return tuple(zip(joints[:-1], joints[1:], strict=True))
 
 
@@ -169,7 +168,7 @@ _KINECT20 = Layout(
     dims=3,
 )
 
-# The same joints as kinect20, the trunk from the top down.
+# The same joints as kinect20, but the trunk is numbered from the top down.
 _UTD20 = Layout(
     name="utd20",
     joints=("head", "shoulder centre", "spine", "hip centre", *_KINECT_LIMBS),
@@ -233,7 +232,7 @@ _OPENPOSE18 = Layout(
     dims=2,
 )
 
-# COCO's key points: 2D poses by HRNet and the like, as PYSKL keeps them. There is no
+# COCO's key points: 2D poses by HRNet and others, as used by PYSKL. There is no
 # neck; the centre is midway between the middles of the shoulders and of the hips.
 _COCO17 = Layout(
     name="coco17",
@@ -264,10 +263,10 @@ LAYOUTS: dict[str, Layout] = {
 
 
 def get(name: str) -> Layout:
-    """The layout of that name.
+    """Return the layout of this name.
 
     Raises:
-        InputError: there is none; the message lists those there are.
+        InputError: an unknown name; the message lists the known ones.
     """
     if name not in LAYOUTS:
         raise InputError(f"layout {name!r}: unknown; known are {', '.join(LAYOUTS)}")

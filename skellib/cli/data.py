@@ -101,7 +101,7 @@ def prepare(
             workers=workers,
             max_bytes=max_bytes,
         )
-    _print_left_out(prepared)
+    _print_skipped(prepared)
     for note in prepared.notes:
         print(f"note: {note}")
     packed = PackedDataset.open(prepared.path)
@@ -112,21 +112,21 @@ def prepare(
     )
 
 
-def _print_left_out(prepared: Prepared) -> None:
+def _print_skipped(prepared: Prepared) -> None:
     """The first bad files by name; those that the release leaves out by reason."""
-    bad, omitted = (
-        prepared.left_out[: prepared.bad],
-        prepared.left_out[prepared.bad :],
+    bad, excluded = (
+        prepared.skipped[: prepared.bad],
+        prepared.skipped[prepared.bad :],
     )
     for each in bad[:_SHOWN]:
-        print(f"left out: {each}")
+        print(f"skipped: {each}")
     if len(bad) > _SHOWN:
-        print(f"left out: {len(bad) - _SHOWN} more")
-    for reason, number in Counter(each.reason for each in omitted).items():
-        print(f"left out: {number} clips: {reason}")
-    if prepared.left_out:
+        print(f"skipped: {len(bad) - _SHOWN} more")
+    for reason, number in Counter(each.reason for each in excluded).items():
+        print(f"skipped: {number} clips: {reason}")
+    if prepared.skipped:
         print(
-            f"left out in all: {len(prepared.left_out)} of "
-            f"{len(prepared.left_out) + prepared.clips}; the list is "
-            f"{prepared.path.with_suffix('.left_out.txt')}"
+            f"skipped in all: {len(prepared.skipped)} of "
+            f"{len(prepared.skipped) + prepared.clips}; the list is "
+            f"{prepared.path.with_suffix('.skipped.txt')}"
         )

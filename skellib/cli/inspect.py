@@ -44,8 +44,8 @@ def card(
     path = out or cards.card_path(name)
     _write(path, to_json(measured))
     lengths = measured.lengths
-    if name in cards.FACTS:
-        print(f"{cards.FACTS[name].title}: {cards.FACTS[name].what}")
+    if name in cards.INFO:
+        print(f"{cards.INFO[name].title}: {cards.INFO[name].what}")
     for label, value in (
         ("clips", f"{measured.clips}, {measured.frames} frames"),
         (
@@ -99,10 +99,10 @@ def duplicates(
     print(
         f"{name}: {report.train_clips} training clips, {report.test_clips} test clips"
     )
-    print("kind      across  within  tainted test clips")
+    print("kind      across  within  leaked test clips")
     for kind in KINDS:
         across, within = (report.count(kind, side) for side in (True, False))
-        print(f"{kind:9} {across:6d}  {within:6d}  {len(report.tainted([kind])):6d}")
+        print(f"{kind:9} {across:6d}  {within:6d}  {len(report.leaked([kind])):6d}")
     for kind in KINDS:
         found = [pair for pair in report.pairs if pair.kind == kind]
         for pair in found[:limit]:
@@ -111,7 +111,7 @@ def duplicates(
         if len(found) > limit:
             print(f"{kind:9} and {len(found) - limit} more")
     for each, number in report.by_class().items():
-        print(f"tainted: {number:5d} of class {each}")
+        print(f"leaked:  {number:5d} of class {each}")
     if out is not None:
         print(out)
 

@@ -154,11 +154,11 @@ def predict(
             f"--dataset {dataset}: has no file format of its own; known are "
             f"{', '.join(FORMATS)}"
         )
-    releases = FORMATS.get(key, ())
+    formats = FORMATS.get(key, ())
     predictor = Predictor(checkpoint)
     answers: list[dict[str, Any]] = []
     for path in clips:
-        clip = read_clip(path, predictor.layout, releases, successive)
+        clip = read_clip(path, predictor.layout, formats, successive)
         (found,) = predictor.all_probabilities([clip], [str(path)])
         order = found.argsort()[::-1]
         ranked = {predictor.classes[i]: float(found[i]) for i in order}

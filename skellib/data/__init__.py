@@ -1,4 +1,4 @@
-"""Packed data sets: opened, and split into training and test clips by a protocol."""
+"""Packed data sets, and their split into training and test clips by a protocol."""
 
 from __future__ import annotations
 
@@ -37,10 +37,15 @@ __all__ = [
 
 
 def open_dataset(name: str, root: str | Path | None = None) -> PackedDataset:
-    """All clips of a data set: the synthetic one generated, others from their files.
+    """Open all clips of a data set; the synthetic one is generated.
+
+    Args:
+        name: ``"synthetic"``, or a data set that was prepared: ``"nucla"``, ...
+        root: folder of packed files, as in ``packed_path``.
 
     Raises:
-        InputError: an unknown data set, or one whose file is not there or not usable.
+        InputError: an unknown data set, or a missing or unusable packed file; the
+            message contains the command that makes it.
     """
     if name == synthetic.KEY:
         return _synthetic()
@@ -66,7 +71,7 @@ def open_dataset(name: str, root: str | Path | None = None) -> PackedDataset:
 
 
 def _prepared(folder: Path) -> list[str]:
-    """The names of the packed files in a folder."""
+    """Return the names of the packed files in a folder."""
     return sorted(path.stem for path in folder.glob("[!.]*.npz"))
 
 
@@ -77,20 +82,20 @@ def load(
     *,
     fold: int = 0,
 ) -> tuple[PackedDataset, PackedDataset]:
-    """The training and the test clips of a data set.
+    """Load the training and the test clips of a data set.
 
     Args:
-        name: ``"synthetic"``, or one that ``prepare`` has made: ``"nucla"``, ...
+        name: ``"synthetic"``, or a data set that was prepared: ``"nucla"``, ...
         protocol: one of ``protocols_of(dataset)``; ``default_of(dataset)`` by default.
-        root: the folder of packed files, as in ``packed_path``.
-        fold: which fold, where the protocol has several.
+        root: folder of packed files, as in ``packed_path``.
+        fold: number of the fold, for a protocol with several.
 
     Returns:
-        Two subsets that share their joints.
+        Training and test subset, which share their joints.
 
     Raises:
         InputError: an unknown name, protocol or fold, or a missing file; the message
-            then names the command that makes it.
+            contains the command that makes it.
     """
     dataset = open_dataset(name, root)
     train, test = split(dataset, protocol or default_of(dataset), fold)

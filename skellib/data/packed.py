@@ -1,8 +1,8 @@
-"""PackedDataset: every clip of a data set in one array, and its file.
+"""PackedDataset: all clips of a data set in one array, and its file format.
 
-The file is an uncompressed ``.npz`` that NumPy alone can read. Its joints are mapped
-into memory, not read, so that opening takes milliseconds whatever the size, and
-processes that open the same file share its pages.
+The file is an uncompressed ``.npz`` that plain NumPy can read. Its joints are
+memory-mapped, so that opening takes milliseconds regardless of size, and processes that
+open the same file share its memory.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from skellib.data.schema import (
     PER_CLIP,
     Contents,
     Fingerprint,
-    Meta,
-    check,
+    Metadata,
     error,
     integers,
+    validate,
 )
 from skellib.data.writing import (
     ClipStream,
-    checked,
+    build_contents,
+    checked_clips,
     clip_names,
-    contents_of,
     digest,
     duplicate_of,
     write,
@@ -43,12 +43,14 @@ from skellib.errors import InputError
 from skellib.layouts import Layout
 from skellib.paths import write_errors
 
-_LOCAL_HEADER = struct.Struct("<26xHH")  # the lengths of a zip member's name and extra
+_LOCAL_HEADER = struct.Struct(
+    "<26xHH"
+)  # lengths of a zip member's name and extra field
 
 
 @dataclass(frozen=True, eq=False)
 class PackedDataset:
-    """The clips of a data set: frames of all clips in one array, and what they show.
+    """Clips of a data set: the frames of all clips in one array, and their metadata.
 
     n clips of F frames in total, up to M bodies of N joints with C channels. A joint
     whose C values are all 0 in a frame is missing there; a body with no joint is
@@ -56,22 +58,22 @@ class PackedDataset:
 
     Attributes:
         joints: (F, M, N, C) float32 or float16, in the units of the source, read-only.
-            Mapped from the file if it was opened; shared, not copied, by subsets.
+            Memory-mapped if a file was opened; shared by subsets, not copied.
         starts, lengths: (n,) int64; clip i is
             ``joints[starts[i] : starts[i] + lengths[i]]``.
-        label: (n,) int64, the class, from 0.
-        subject: (n,) int64, as the source numbers them.
-        view: (n,) int64, the camera; 0 where there is only one.
-        name: (n,) unicode, the source's name of the clip.
-        index: (n,) int64, the clip's number in the packed file; subsets keep it.
-        duplicate_of: (n,) int64, the index of the earliest clip with exactly the same
-            numbers; -1 for none.
-        extras: further arrays with one entry a clip, such as ``episode``.
-        layout: the skeleton.
-        classes: one name a class.
-        key: the data set's short name, such as ``"nucla"``.
-        source: one line: what it was made from.
-        fingerprint: SHA-256 of the whole packed set's contents; subsets keep it.
+        label: (n,) int64, class index from 0.
+        subject: (n,) int64, in the numbering of the source.
+        view: (n,) int64, camera; 0 if there is only one.
+        name: (n,) unicode, name of the clip in the source.
+        index: (n,) int64, position in the packed file; kept by subsets.
+        duplicate_of: (n,) int64, index of the earliest clip with exactly the same
+            numbers; -1 if there is none.
+        extras: further arrays with one entry per clip, such as ``episode``.
+        layout: skeleton layout.
+        classes: class names.
+        key: short name of the data set, such as ``"nucla"``.
+        source: one line that says what the data set was made from.
+        fingerprint: SHA-256 of the contents of the whole data set; kept by subsets.
     """
 
     joints: np.ndarray
@@ -95,29 +97,29 @@ class PackedDataset:
 
     @property
     def bodies(self) -> int:
-        """M, the most bodies that a frame can hold."""
+        """M, the capacity of a frame in bodies."""
         return self.joints.shape[1]
 
     @property
     def channels(self) -> int:
-        """C, the values of a joint."""
+        """C, the number of values of a joint."""
         return self.joints.shape[3]
 
     @property
     def num_classes(self) -> int:
-        """The number of classes, whether or not each has a clip here."""
+        """Number of classes, including those without a clip here."""
         return len(self.classes)
 
     def clip(self, i: int) -> np.ndarray:
-        """Clip i as a (T, M, N, C) view; i counts from the end where negative."""
+        """Return clip i as a view (T, M, N, C); negative i counts from the end."""
         start = self.starts[i]
         return self.joints[start : start + self.lengths[i]]
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> PackedDataset:
-        """The clips at these positions, or where a mask is true; joints are shared.
+        """Select clips by position or by a boolean mask (n,); joints are shared.
 
         Raises:
-            IndexError: a position out of range, or a mask of another length.
+            IndexError: a position out of range, or a mask of the wrong length.
         """
         positions = np.arange(len(self))
         chosen = positions[np.asarray(indices)] if len(indices) else positions[:0]
@@ -146,11 +148,13 @@ class PackedDataset:
     ) -> PackedDataset:
         """Pack clips, each (T, M, N, C) with its own T.
 
-        Clips with the same bytes are found here and noted in ``duplicate_of``.
+        ``duplicate_of`` is computed here. ``label``, ``subject``, ``view``, ``name``
+        and each of ``extras`` have one entry per clip; the other arguments are as in
+        the class.
 
         Raises:
-            InputError: no clip; shapes, counts or labels that do not agree; a value
-                that is not finite, before or after rounding to ``dtype``.
+            InputError: no clip; inconsistent shapes, counts or labels; a value that is
+                not finite, before or after conversion to ``dtype``.
         """
         stream = ClipStream(
             lambda: iter(clips),
@@ -165,18 +169,18 @@ class PackedDataset:
             extras or {},
         )
         names = clip_names(name)
-        packed = list(checked(stream, names, np.dtype(dtype)))
+        packed = list(checked_clips(stream, names, np.dtype(dtype)))
         lengths = [len(clip) for clip in packed]
-        contents = contents_of(stream, names, lengths, find_duplicates(packed))
+        contents = build_contents(stream, names, lengths, find_duplicates(packed))
         joints = np.concatenate(packed)
-        joints.setflags(write=False)  # as a mapped file's: subsets share them
-        check(key, joints.dtype, joints.shape, contents)
+        joints.setflags(write=False)  # like memory-mapped joints: subsets share them
+        validate(key, joints.dtype, joints.shape, contents)
         fingerprint = Fingerprint(contents, joints.dtype, joints.shape)
         fingerprint.update(joints)
         return _assemble(joints, contents, fingerprint.finish())
 
     def stream(self) -> ClipStream:
-        """The clips one by one, and what they show."""
+        """Return the data set as a stream of clips."""
         return ClipStream(
             lambda: (self.clip(i) for i in range(len(self))),
             self.label,
@@ -191,7 +195,10 @@ class PackedDataset:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the file, whole or not at all; a subset is packed anew.
+        """Write the packed file atomically; a subset is packed again.
+
+        Returns:
+            The path as a Path.
 
         Raises:
             InputError: the file cannot be written.
@@ -207,11 +214,11 @@ class PackedDataset:
 
     @classmethod
     def open(cls, path: str | Path) -> PackedDataset:
-        """Open a file that ``save`` wrote; its joints are mapped, not read.
+        """Open a packed file; its joints are memory-mapped, not read.
 
         Raises:
-            InputError: no such file, or one that is truncated, compressed, foreign, of
-                another format version, or whose fields do not agree.
+            InputError: a missing, truncated, compressed or foreign file, another format
+                version, or inconsistent fields.
         """
         path = Path(path)
         if not path.is_file():
@@ -223,11 +230,11 @@ class PackedDataset:
                     for member in archive.infolist()
                     if member.filename != "joints.npy"
                 }
-                meta, fingerprint = Meta.from_json(path, arrays.pop("meta", None))
+                meta, fingerprint = Metadata.from_json(path, arrays.pop("meta", None))
                 joints = _map_joints(path, archive)
         except InputError:
             raise
-        except Exception:  # NumPy lists no errors: damage raises all kinds of them
+        except Exception:  # NumPy documents no errors; damage raises many kinds
             raise InputError(
                 f"{path}: not a packed data set, or a truncated one; make it again "
                 "with `python -m skellib prepare`"
@@ -242,15 +249,15 @@ class PackedDataset:
             if field.startswith(EXTRA)
         }
         contents = Contents({**fields, "name": arrays["name"]}, extras, meta)
-        check(path, joints.dtype, joints.shape, contents)
+        validate(path, joints.dtype, joints.shape, contents)
         return _assemble(joints, contents, fingerprint)
 
     def verify(self) -> None:
-        """Read everything and compare it with the fingerprint.
+        """Recompute the fingerprint from all data and compare it.
 
         Raises:
-            InputError: the contents are not those that were saved, or this is a subset,
-                which has no fingerprint of its own.
+            InputError: the contents have changed since they were saved, or this is a
+                subset, which has no fingerprint of its own.
         """
         if not self._is_whole():
             raise error(self.key, "fingerprint", "a subset; verify the whole set")
@@ -264,7 +271,7 @@ class PackedDataset:
 
     def _contents(self) -> Contents:
         fields = {field: getattr(self, field) for field in (*PER_CLIP, "name")}
-        meta = Meta(self.layout, self.classes, self.key, self.source)
+        meta = Metadata(self.layout, self.classes, self.key, self.source)
         return Contents(fields, self.extras, meta)
 
     def _is_whole(self) -> bool:
@@ -275,13 +282,13 @@ class PackedDataset:
 
 
 def find_duplicates(clips: Sequence[np.ndarray]) -> np.ndarray:
-    """For each clip the number of the earliest with the same bytes; -1 for none.
+    """Find for each clip the earliest clip with the same bytes.
 
     Args:
-        clips: arrays of one dtype that differ in shape along the first axis only.
+        clips: arrays of one dtype, whose shapes differ along the first axis only.
 
     Returns:
-        (n,) int64.
+        (n,) int64, index of that clip; -1 if there is none.
     """
     return duplicate_of([digest(clip) for clip in clips])
 
@@ -289,7 +296,7 @@ def find_duplicates(clips: Sequence[np.ndarray]) -> np.ndarray:
 def _assemble(
     joints: np.ndarray, contents: Contents, fingerprint: str
 ) -> PackedDataset:
-    """Put parts that agree together."""
+    """Build a data set from validated contents."""
     lengths = contents.fields["lengths"]
     return PackedDataset(
         joints=joints,
@@ -315,14 +322,14 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
 
 
 def _map_joints(path: Path, archive: zipfile.ZipFile) -> np.ndarray:
-    """Map the member ``joints.npy`` of an archive into memory, read-only."""
+    """Memory-map the member ``joints.npy`` of an archive, read-only."""
     if "joints.npy" not in archive.namelist():
         raise error(path, "joints", "missing; make the file again")
     member = archive.getinfo("joints.npy")
     if member.compress_type != zipfile.ZIP_STORED:
         raise error(path, "joints", "compressed; write the file without compression")
     with path.open("rb") as file:
-        # The local header's extra field may be longer than the directory's copy of it.
+        # The extra field of the local header may be longer than the directory's copy.
         file.seek(member.header_offset)
         name_size, extra_size = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
         file.seek(name_size + extra_size, os.SEEK_CUR)
@@ -339,8 +346,8 @@ def _map_joints(path: Path, archive: zipfile.ZipFile) -> np.ndarray:
     if fortran_order or dtype.hasobject:
         raise error(path, "joints", "must be a plain array in C order")
     if offset - begin + math.prod(shape) * dtype.itemsize != member.file_size:
-        raise error(path, "joints", f"its data do not fill the shape {shape}")
+        raise error(path, "joints", f"its size does not match the shape {shape}")
     if 0 in shape:
         raise error(path, "joints", f"shape {shape} has no data")
     mapped = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
-    return np.asarray(mapped)  # slices of a plain array are cheaper than of a memmap
+    return np.asarray(mapped)  # slicing a plain array is cheaper than slicing a memmap

@@ -1,4 +1,8 @@
-"""Protocols: who trains and who tests, as index arrays."""
+"""Protocols: which clips are for training and which for testing, as index arrays.
+
+The protocols of every data set are here, not in its reader module, since loading a
+packed data set must not import the readers.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,13 @@ from skellib.errors import InputError
 
 Sides = tuple[np.ndarray, np.ndarray]
 
-# A. Shahroudy et al., 2016: the subjects of NTU RGB+D that train.
+# A. Shahroudy et al., 2016: training subjects of NTU RGB+D.
 NTU_SUBJECTS = (
     *(1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19),
     *(25, 27, 28, 31, 34, 35, 38),
 )
 
-# K. Yun et al., 2012: the (acting, reacting) persons whose clips test in each fold.
+# K. Yun et al., 2012: (acting, reacting) persons of the test clips in each fold.
 SBU_FOLDS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((1, 2), (3, 4), (5, 2), (6, 4)),
     ((2, 3), (2, 7), (3, 5), (5, 3)),
@@ -28,26 +32,25 @@ SBU_FOLDS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((4, 2), (4, 3), (4, 6), (6, 2), (6, 3)),
 )
 
-# We know of no published list of SYSU's 30 random halves; these are drawn from a seed.
+# We know of no published list of SYSU's 30 random halves; these depend on a seed.
 SYSU_FOLDS = 30
 SYSU_SEED = 2019
 
 
 def default_protocol(key: str) -> str:
-    """The protocol that a data set is usually tested by.
+    """Return the protocol by which a data set is usually evaluated.
 
     Raises:
-        InputError: the data set has none of its own: see :func:`protocols_of`.
+        InputError: a data set without protocols of its own; see :func:`protocols_of`.
     """
     return _known(key)[0]
 
 
 def protocols_of(dataset: PackedDataset) -> tuple[str, ...]:
-    """The protocols by which these clips can be split; the first is the default.
+    """Return the protocols that can split these clips; the first is the default.
 
-    Those of its key in ``PROTOCOLS``, and ``given`` if it came split from elsewhere.
-    Of a data set of one's own, see :func:`split`, those for which enough is known of
-    its clips.
+    These are ``PROTOCOLS[key]``, and ``given`` if the clips came with a split. For a
+    custom data set, those of :func:`split` whose metadata the clips have.
 
     Raises:
         InputError: there is none.
@@ -58,7 +61,7 @@ def protocols_of(dataset: PackedDataset) -> tuple[str, ...]:
         return (*known, "given") if came_split else known
     possible = tuple(
         name
-        for name, rule in _OWN_RULES.items()
+        for name, rule in _CUSTOM_RULES.items()
         if all(side.any() for side in rule.sides(dataset, 0))
     )
     if not possible:
@@ -70,11 +73,11 @@ def protocols_of(dataset: PackedDataset) -> tuple[str, ...]:
 
 
 def default_of(dataset: PackedDataset) -> str:
-    """Return the protocol that is taken where none is asked for.
+    """Return the protocol to use by default.
 
     Raises:
-        InputError: there is none; or the clips came with a split of which a side has no
-            clip, in place of which no other is taken unasked.
+        InputError: there is none; or the clips came with a split that has an empty
+            side, which is not silently replaced by another protocol.
     """
     known = protocols_of(dataset)
     came_split = "split" in dataset.extras and dataset.key not in PROTOCOLS
@@ -89,7 +92,7 @@ def default_of(dataset: PackedDataset) -> str:
 
 
 def folds(protocol: str, key: str) -> int:
-    """How many folds a protocol of a data set has; 1 for a single split.
+    """Return the number of folds of a protocol; 1 for a single split.
 
     Raises:
         InputError: the data set has no such protocol.
@@ -100,34 +103,40 @@ def folds(protocol: str, key: str) -> int:
 def split(
     dataset: PackedDataset, protocol: str, fold: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in ``dataset`` of the clips that train, and of those that test.
+    """Split a data set into training and test clips.
 
-    What a protocol means depends on the data set:
+    The meaning of a protocol depends on the data set:
 
-    - ``cross_view``: cameras 1 and 2 train, camera 3 tests; of NTU RGB+D 2 and 3 train
-      and 1 tests.
-    - ``cross_subject``: odd subjects train, even ones test; of NTU RGB+D the 20 of
-      ``NTU_SUBJECTS`` train and the others test; of SYSU a random half of the subjects
-      trains, another in each of the 30 folds.
-    - ``same_subject``: a random half of each class's clips trains; 30 folds.
-    - ``five_fold``: the pairs of ``SBU_FOLDS[fold]`` test.
-    - ``train_val``: the release's own two parts.
-    - ``validation``: of the training views of ``cross_view``, the subjects that
-      ``holdout`` holds out test: for choosing settings without a look at view 3.
-    - ``camera_1_2``, ``camera_2_1``: within the same views the first camera trains and
-      the second tests: a new camera, and still no look at view 3.
+    - ``cross_view``: train on cameras 1 and 2, test on camera 3; NTU RGB+D: train on 2
+      and 3, test on 1.
+    - ``cross_subject``: train on odd subjects, test on even ones; NTU RGB+D: train on
+      the 20 of ``NTU_SUBJECTS``, test on the others; SYSU: train on a random half of
+      the subjects, a different one in each of 30 folds.
+    - ``same_subject``: train on a random half of each class's clips; 30 folds.
+    - ``five_fold``: test on the pairs of persons ``SBU_FOLDS[fold]``.
+    - ``train_val``: the two parts as released.
+    - ``validation``: the training views of ``cross_view``, tested on the subjects that
+      ``holdout`` holds out: for model selection without the test view 3.
+    - ``camera_1_2``, ``camera_2_1``: train on the first camera, test on the second: a
+      new camera, still without view 3.
 
-    Of any data set ``given`` is the split that came with it. Of one's own
-    ``cross_subject``: of the subjects in order the first, third, ... train;
-    ``cross_view``: the last camera tests; ``random``: 30 % of each class, drawn by the
-    clips' names, test.
+    For any data set, ``given`` is the split that came with it. For a custom data set,
+    ``cross_subject`` trains on the first, third, ... subject in order, ``cross_view``
+    tests on the last camera, and ``random`` tests on a pseudo-random 30 % of each class
+    that depends only on the clips' names.
+
+    Args:
+        dataset: n clips.
+        protocol: name of the protocol.
+        fold: number of the fold, from 0.
 
     Returns:
-        Two ascending int64 arrays without a common entry.
+        Positions in ``dataset`` of the training and of the test clips: two ascending,
+        disjoint int64 arrays.
 
     Raises:
-        InputError: an unknown protocol or fold, a side with no clip, or clips of which
-            is not known what the protocol goes by (subject, camera, ...).
+        InputError: an unknown protocol or fold, an empty side, or clips that lack the
+            metadata of the protocol (subject, camera, ...).
     """
     rule = _rule(protocol, dataset.key)
     if fold not in range(rule.folds):
@@ -149,16 +158,16 @@ def holdout(
     subjects: Sequence[int] | None = None,
     fraction: float = 0.2,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split a training set by subjects, to choose settings without the test set.
+    """Split a training set by subjects, for model selection without the test set.
 
     Args:
         train: the training set.
-        subjects: those to hold out. By default the last ones by number, as many as
-            come nearest to ``fraction`` of the clips.
-        fraction: of the clips, between 0 and 1.
+        subjects: subjects to hold out. By default the last by number, as many as come
+            closest to ``fraction`` of the clips.
+        fraction: share of the clips, between 0 and 1.
 
     Returns:
-        Positions of the clips that stay, and of those held out.
+        Positions of the clips that remain, and of those held out.
 
     Raises:
         InputError: an unknown subject, a fraction outside (0, 1), or an empty side.
@@ -182,7 +191,7 @@ def holdout(
 def _last_subjects(
     present: np.ndarray, counts: np.ndarray, fraction: float
 ) -> list[int]:
-    """The last subjects whose clips come nearest to a fraction of all; not everyone."""
+    """Return the last subjects, with about a fraction of all clips; never all."""
     if not 0 < fraction < 1:
         raise InputError(f"fraction {fraction}: must lie between 0 and 1")
     if len(present) < 2:
@@ -193,21 +202,21 @@ def _last_subjects(
 
 
 def without_leakage(train: PackedDataset, test: PackedDataset) -> np.ndarray:
-    """Which test clips have no exact twin in the training set.
+    """Find the test clips that are not exact duplicates of a training clip.
 
-    Of N-UCLA's 464 cross-view test clips 369 are clean; the others repeat the numbers
-    of a training clip.
+    369 of N-UCLA's 464 cross-view test clips are clean; the other 95 have the same
+    numbers as a training clip.
 
     Returns:
-        (len(test),) bool.
+        (len(test),) bool mask of the clean test clips.
 
     Raises:
-        InputError: the two are not subsets of one packed set.
+        InputError: the two are not subsets of the same packed data set.
     """
     if train.fingerprint != test.fingerprint:
         raise InputError(
-            f"train is of {train.key}, test of {test.key}, with other contents: twins "
-            "are known within one packed set only"
+            f"train is of {train.key}, test of {test.key}, with other contents: "
+            "duplicates are only known within one packed data set"
         )
     return ~np.isin(_group(test), _group(train))
 
@@ -221,7 +230,7 @@ def _known(key: str) -> tuple[str, ...]:
 
 
 def _rule(protocol: str, key: str) -> _Rule:
-    rules = {**_RULES.get(key, _OWN_RULES), "given": _Rule(_given)}
+    rules = {**_RULES.get(key, _CUSTOM_RULES), "given": _Rule(_given)}
     if protocol not in rules:
         raise InputError(
             f"protocol {protocol!r}: unknown for {key}; known are {', '.join(rules)}"
@@ -231,23 +240,23 @@ def _rule(protocol: str, key: str) -> _Rule:
 
 @dataclass(frozen=True)
 class _Rule:
-    """A protocol of a data set: ``sides(dataset, fold)`` are two masks (n,)."""
+    """Rule of a protocol: ``sides(dataset, fold)`` returns two (n,) bool masks."""
 
     sides: Callable[[PackedDataset, int], Sides]
     folds: int = 1
 
 
 def _numbers(dataset: PackedDataset, field: str) -> np.ndarray:
-    """What the protocol goes by, (n,), if it is known of every clip."""
+    """Return a field that a protocol needs, (n,); raise if a clip lacks it."""
     own = {"subject": dataset.subject, "view": dataset.view}
     values = own.get(field, dataset.extras.get(field))
-    lowest = 0 if field == "split" else 1  # the others are numbered from 1
+    lowest = 0 if field == "split" else 1  # subjects and so on are numbered from 1
     unknown = np.arange(len(dataset)) if values is None else values < lowest
     if values is None or unknown.any():
         raise InputError(
-            f"{dataset.key}: field {field!r}: not known of every clip, and the "
-            "protocol goes by it; prepare the data set from its original files, or "
-            "take the protocol 'given' if it came split"
+            f"{dataset.key}: field {field!r}: not known of every clip, but "
+            "needed by the protocol; prepare the data set from its original files, or "
+            "use the protocol 'given' if it came with a split"
         )
     return values
 
@@ -308,17 +317,17 @@ def _half_of_each_class(dataset: PackedDataset, fold: int) -> Sides:
 
 
 def _half(items: Iterable[int | str], fold: int) -> list[int | str]:
-    """A random half; of an odd number the larger one.
+    """Choose a pseudo-random half of the items, rounded up.
 
-    The order of hashes draws it, so that it is the same on every machine, in every
-    version of NumPy, and in whatever order the items come.
+    The choice follows the order of hashes, so that it does not depend on the machine,
+    the version of NumPy or the order of the items.
     """
 
     def place(item: int | str) -> bytes:
         return hashlib.sha256(f"{SYSU_SEED} {fold} {item}".encode()).digest()
 
-    drawn = sorted(items, key=place)
-    return drawn[: (len(drawn) + 1) // 2]
+    shuffled = sorted(items, key=place)
+    return shuffled[: (len(shuffled) + 1) // 2]
 
 
 def _given(dataset: PackedDataset, fold: int) -> Sides:
@@ -340,9 +349,11 @@ def _part_of_each_class(dataset: PackedDataset, fold: int) -> Sides:
     test = np.zeros(len(dataset), dtype=bool)
     for label in np.unique(dataset.label):
         names = dataset.name[dataset.label == label].tolist()
-        drawn = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+        shuffled = sorted(
+            names, key=lambda name: hashlib.sha256(name.encode()).digest()
+        )
         number = max(1, round(0.3 * len(names))) if len(names) > 1 else 0
-        test |= np.isin(dataset.name, drawn[:number])
+        test |= np.isin(dataset.name, shuffled[:number])
     return ~test, test
 
 
@@ -372,8 +383,8 @@ _RULES: dict[str, dict[str, _Rule]] = {
     "sbu": {"five_fold": _Rule(_pairs, len(SBU_FOLDS))},
 }
 
-# Of a data set of one's own, in the order in which they are preferred.
-_OWN_RULES: dict[str, _Rule] = {
+# Protocols of a custom data set, in order of preference.
+_CUSTOM_RULES: dict[str, _Rule] = {
     "given": _Rule(_given),
     "cross_subject": _Rule(_every_other_subject),
     "cross_view": _Rule(_last_view),
@@ -383,9 +394,9 @@ _OWN_RULES: dict[str, _Rule] = {
 PROTOCOLS: dict[str, tuple[str, ...]] = {
     key: tuple(rules) for key, rules in _RULES.items()
 }
-"""The protocols of each data set; the first is the default."""
+"""Protocols of each data set; the first is the default."""
 
 
 def _group(dataset: PackedDataset) -> np.ndarray:
-    """The index of the earliest clip with the same numbers: the clip itself if none."""
+    """Return for each clip the index of the earliest clip with the same numbers."""
     return np.where(dataset.duplicate_of < 0, dataset.index, dataset.duplicate_of)

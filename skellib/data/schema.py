@@ -1,13 +1,14 @@
-"""The form of a packed set: what stands beside its joints, and what must agree.
+"""Schema of a packed data set: its fields, its metadata, and their consistency.
 
-A packed set is the joints of all clips, one array a fact about clips, and a description
-of the whole. Reading (`packed`) and writing (`writing`) share these.
+A packed data set consists of the joints of all clips, one array per field of the clips,
+and metadata of the whole. Reading (`packed`) and writing (`writing`) share this schema.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ from skellib.layouts import Layout
 
 FORMAT = 1
 PER_CLIP = ("lengths", "label", "subject", "view", "duplicate_of")
-EXTRA = "extra."  # extras' members in the file, so that none can hide a field
+EXTRA = "extra."  # prefix of extras in the file, so that none can shadow a field
 
 
 @dataclass(frozen=True)
-class Meta:
-    """What a packed set says of itself beside its arrays."""
+class Metadata:
+    """Metadata of a packed data set; the attributes are those of PackedDataset."""
 
     layout: Layout
     classes: tuple[str, ...]
@@ -32,6 +33,7 @@ class Meta:
     source: str
 
     def to_json(self, fingerprint: str = "") -> str:
+        """Serialise the metadata for the ``meta`` member of the file."""
         return json.dumps(
             {
                 "format": FORMAT,
@@ -45,8 +47,12 @@ class Meta:
         )
 
     @classmethod
-    def from_json(cls, path: Path, member: np.ndarray | None) -> tuple[Meta, str]:
-        """The meta and the fingerprint of a file's ``meta`` member."""
+    def from_json(cls, path: Path, member: np.ndarray | None) -> tuple[Metadata, str]:
+        """Parse the ``meta`` member of a file, and return its fingerprint too.
+
+        Raises:
+            InputError: missing or malformed metadata, or another format version.
+        """
         if member is None or member.ndim != 0 or member.dtype.kind != "U":
             raise error(
                 path,
@@ -77,87 +83,75 @@ class Meta:
 
 @dataclass(frozen=True)
 class Contents:
-    """All of a packed set but its joints.
+    """Contents of a packed data set except the joints.
 
     Attributes:
         fields: the arrays of ``PER_CLIP``, and ``name``.
-        extras: further arrays with one entry a clip.
-        meta: what the set says of itself.
+        extras: further arrays with one entry per clip.
+        meta: metadata of the data set.
     """
 
     fields: dict[str, np.ndarray]
     extras: dict[str, np.ndarray]
-    meta: Meta
+    meta: Metadata
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Every array under its name in the file, in the file's order."""
+        """Return every array by its name in the file, in the order of the file."""
         extras = {EXTRA + field: array for field, array in self.extras.items()}
         return {**self.fields, **extras}
 
 
-def check(
+def validate(
     where: str | Path, dtype: np.dtype, shape: tuple[int, ...], contents: Contents
 ) -> None:
-    """Compare joints of this kind with what stands beside them.
+    """Check that joints of this dtype and shape and the other contents are consistent.
 
     Raises:
-        InputError: they do not agree.
+        InputError: they are not; the message names the field.
     """
+    for field, valid, problem in _checks(dtype, shape, contents):
+        if not valid:
+            raise error(where, field, problem)
+
+
+def _checks(
+    dtype: np.dtype, shape: tuple[int, ...], contents: Contents
+) -> Iterator[tuple[str, bool, str]]:
+    """Yield (field, whether it is valid, the problem); each relies on those before."""
     fields, meta = contents.fields, contents.meta
-    size = meta.layout.size
-    if dtype not in (np.float32, np.float16):
-        raise error(where, "joints", f"{dtype}, not float32 or float16")
-    if len(shape) != 4 or shape[2] != size or 0 in shape:
-        raise error(
-            where,
-            "joints",
-            f"shape {shape}, not (frames, bodies, {size}, channels)",
-        )
-    if shape[3] < meta.layout.dims:
-        raise error(
-            where,
-            "joints",
-            f"{shape[3]} channels, layout {meta.layout.name} needs {meta.layout.dims}",
-        )
-    n = len(fields["lengths"])
+    layout, size = meta.layout, meta.layout.size
+    valid = dtype in (np.float32, np.float16)
+    yield "joints", valid, f"{dtype}, not float32 or float16"
+    valid = len(shape) == 4 and shape[2] == size and 0 not in shape
+    yield "joints", valid, f"shape {shape}, not (frames, bodies, {size}, channels)"
+    needed = f"{shape[3]} channels, layout {layout.name} needs {layout.dims}"
+    yield "joints", shape[3] >= layout.dims, needed
+    lengths, label, name = (fields[field] for field in ("lengths", "label", "name"))
+    n = len(lengths)
+    wanted = f"not numbers or text with one entry for each of the {n} clips"
     for field, array in (*fields.items(), *contents.extras.items()):
-        if array.dtype.kind not in "iufbU" or array.shape[:1] != (n,):
-            raise error(
-                where,
-                field,
-                f"{array.dtype} {array.shape}, not numbers or text with one entry for "
-                f"each of the {n} clips",
-            )
-    if fields["name"].ndim != 1 or fields["name"].dtype.kind != "U":
-        raise error(where, "name", "not one text a clip")
-    lengths, label = fields["lengths"], fields["label"]
-    if n == 0 or lengths.min() < 1 or lengths.sum() != shape[0]:
-        raise error(
-            where,
-            "lengths",
-            f"must be at least 1 each and {shape[0]} in sum, the frames of joints",
-        )
-    if label.min() < 0 or label.max() >= len(meta.classes):
-        raise error(
-            where,
-            "label",
-            f"{label.min()} to {label.max()}, not in 0..{len(meta.classes) - 1}",
-        )
-    twin = fields["duplicate_of"]
-    copies = np.flatnonzero(twin != -1)
-    if (
-        np.any(twin[copies] < 0)
-        or np.any(twin[copies] >= copies)
-        or np.any(twin[twin[copies]] != -1)
-    ):
-        raise error(where, "duplicate_of", "must be -1 or the earliest twin's index")
+        valid = array.dtype.kind in "iufbU" and array.shape[:1] == (n,)
+        yield field, valid, f"{array.dtype} {array.shape}, {wanted}"
+    yield "name", name.ndim == 1 and name.dtype.kind == "U", "not one string per clip"
+    valid = n > 0 and lengths.min() >= 1 and lengths.sum() == shape[0]
+    wanted = f"must be at least 1 each and {shape[0]} in sum, the frames of joints"
+    yield "lengths", valid, wanted
+    valid = label.min() >= 0 and label.max() < len(meta.classes)
+    found = f"{label.min()} to {label.max()}, not in 0..{len(meta.classes) - 1}"
+    yield "label", valid, found
+    first = fields["duplicate_of"]
+    copies = np.flatnonzero(first != -1)
+    earlier = bool(np.all((first[copies] >= 0) & (first[copies] < copies)))
+    valid = earlier and bool(np.all(first[first[copies]] == -1))
+    wanted = "must be -1 or the index of the earliest clip with the same numbers"
+    yield "duplicate_of", valid, wanted
 
 
 class Fingerprint:
-    """The SHA-256 of a packed set, whose joints are taken in piece by piece.
+    """SHA-256 of a packed data set, updated with its joints block by block.
 
     Args:
-        contents: all but the joints.
+        contents: everything except the joints.
         dtype, shape: of the joints.
     """
 
@@ -172,11 +166,11 @@ class Fingerprint:
         self._digest.update(f"joints {dtype.str} {shape}".encode())
 
     def update(self, frames: np.ndarray) -> None:
-        """Take in the next frames of the joints."""
+        """Add the next frames of the joints."""
         self._digest.update(as_bytes(frames))
 
     def finish(self) -> str:
-        """The fingerprint, after all joints."""
+        """Return the fingerprint, once all joints have been added."""
         for field, array in self._arrays:
             if field > "joints":
                 self._add(field, array)
@@ -188,25 +182,25 @@ class Fingerprint:
 
 
 def as_bytes(array: np.ndarray) -> memoryview:
-    """The bytes of an array in C order."""
-    # A view as bytes, as text has no buffer of its own.
+    """Return the bytes of an array in C order."""
+    # A view as bytes, since unicode arrays do not support the buffer protocol.
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def integers(where: str | Path, field: str, values: Any) -> np.ndarray:
-    """The values as an (n,) int64 array.
+    """Convert values to an (n,) int64 array.
 
     Raises:
-        InputError: they are not one integer a clip.
+        InputError: they are not one integer per clip.
     """
     array = np.asarray(values)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise error(
-            where, field, f"{array.dtype} {array.shape}, not one integer a clip"
+            where, field, f"{array.dtype} {array.shape}, not one integer per clip"
         )
     return array.astype(np.int64)
 
 
 def error(where: str | Path, field: str, problem: str) -> InputError:
-    """The error for a field of a file, or of a data set."""
+    """Return the error for a field of a file or of a data set."""
     return InputError(f"{where}: field {field!r}: {problem}")

@@ -1,13 +1,13 @@
-"""The synthetic data set: twelve actions whose differences are known, because planted.
+"""Synthetic data set: twelve actions with known differences.
 
-A body of rigid segments is moved by forward kinematics and filmed by three cameras.
-Five pairs of classes differ in one thing only (`PAIRS`): the two classes of a pair
-share every random draw but the tracking noise, so that nothing else can tell them
-apart. A model that confuses a pair is blind to what the pair differs in.
+A body of rigid segments moves by forward kinematics and is recorded by three cameras.
+In each of five pairs of classes (`PAIRS`) the classes differ in a single property: they
+share all random numbers except the tracking noise. A model that confuses the classes of
+a pair cannot perceive that property.
 
 World frame: metres, right-handed, y up, x to the person's left, z ahead of the person.
-A camera's frame is as the Kinect's: y up, z away from the camera, right-handed, so
-that the left side of a person who faces the camera has the smaller x.
+Camera frame as of the Kinect: y up, z away from the camera, right-handed, so that the
+left side of a person who faces the camera has the smaller x.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PAIRS: dict[str, tuple[str, str]] = {
     "limb": ("kick with the left leg", "kick with the right leg"),
     "shape": ("stretch the arms out", "arms akimbo"),
 }
-"""What alone tells the two classes apart, and the classes."""
+"""The property in which two classes differ, and the two classes."""
 
 # Azimuth, downward tilt (degrees), height and distance (metres) of each camera.
 CAMERAS = ((-35.0, 6.0, 1.2, 3.0), (10.0, 10.0, 1.4, 2.7), (45.0, 14.0, 1.5, 3.2))
@@ -55,23 +55,27 @@ _LIMBS = tuple(
     for side in ("left", "right")
     for part in ("upper arm", "forearm", "thigh", "shin")
 )
-_NEIGHBOUR = (-0.9, 0.0, -0.2)  # where the second body stands, in the first's frame
+_NEIGHBOUR = (
+    -0.9,
+    0.0,
+    -0.2,
+)  # position of the second body relative to the first, metres
 
-_Angle = np.ndarray | float  # (T,), or the same all the time
+_Angle = np.ndarray | float  # (T,), or constant over time
 
 
 @dataclass
 class _Pose:
     """Joint angles over time: arrays (T,), in radians.
 
-    A segment of a limb points by (elevation, azimuth): elevation from straight down,
-    azimuth from straight ahead towards its own side. Arms turn with the trunk.
+    The direction of a limb segment is (elevation, azimuth): elevation from straight
+    down, azimuth from straight ahead towards its own side. Arms rotate with the trunk.
     """
 
     frames: int
-    lean: np.ndarray = field(init=False)  # of the trunk, forwards
-    roll: np.ndarray = field(init=False)  # of the trunk, to the left
-    back: np.ndarray = field(init=False)  # of the hips, in lengths of a thigh
+    lean: np.ndarray = field(init=False)  # forward pitch of the trunk
+    roll: np.ndarray = field(init=False)  # roll of the trunk to the left
+    back: np.ndarray = field(init=False)  # backward shift of the hips, thigh lengths
     limbs: dict[str, tuple[np.ndarray, np.ndarray]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,25 +84,26 @@ class _Pose:
         self.limbs = dict.fromkeys(_LIMBS, (zero, zero))
 
     def point(self, limb: str, elevation: _Angle, azimuth: _Angle = 0.0) -> None:
-        """Set a segment's direction, in degrees."""
+        """Set the direction of a limb segment, in degrees."""
         e, a = np.broadcast_arrays(elevation, azimuth, np.zeros(self.frames))[:2]
         self.limbs[limb] = np.radians(e), np.radians(a)
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """What stays with a person."""
+    """Properties of a person, the same in all takes."""
 
     tempo: float  # relative speed of all movements
     amplitude: float  # relative size of all movements
     lean: float  # degrees
-    carriage: float  # how far the idle arms hang from the trunk, degrees
+    carriage: float  # angle between idle arms and trunk, degrees
     bend: float  # of the idle elbows, degrees
     height: float
     limbs: dict[str, float]  # lengths relative to the height
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> _Subject:
+    def sample(cls, rng: np.random.Generator) -> _Subject:
+        """Sample a person."""
         return cls(
             tempo=rng.uniform(0.9, 1.12),
             amplitude=rng.uniform(0.85, 1.1),
@@ -115,23 +120,24 @@ class _Subject:
 
 @dataclass(frozen=True)
 class _Take:
-    """What varies from take to take; the two classes of a pair share it."""
+    """Random properties of a take, shared by the two classes of a pair."""
 
     time: np.ndarray  # (T,) seconds, at the subject's tempo
     phase: float  # of the periodic movement, radians
-    onset: tuple[float, float]  # of a single movement, as parts of the clip
+    onset: tuple[float, float]  # and end of a single movement, as fractions of the clip
     sway: tuple[float, float, float]  # size (degrees), hertz, phase of the trunk's sway
     amplitude: float
-    facing: float  # turned to the left, radians
-    place: tuple[float, float]  # metres on the floor
+    facing: float  # yaw of the person to the left, radians
+    place: tuple[float, float]  # position on the floor, metres
 
     @classmethod
-    def draw(
+    def sample(
         cls,
         rng: np.random.Generator,
         seconds: tuple[float, float],
         tempo: float,
     ) -> _Take:
+        """Sample a take of a duration in seconds between two bounds, at tempo 1."""
         frames = round(rng.uniform(*seconds) / tempo * FPS)
         frames = min(max(frames, MIN_FRAMES), MAX_FRAMES)
         return cls(
@@ -145,22 +151,22 @@ class _Take:
         )
 
     def wave(self, hertz: float, shift: float = 0.0) -> np.ndarray:
-        """A sine of this frequency at tempo 1, (T,) in [-1, 1]."""
+        """Return a sine of this frequency at tempo 1, (T,) in [-1, 1]."""
         return np.sin(2 * np.pi * hertz * self.time + self.phase + shift)
 
     def ramp(self) -> np.ndarray:
-        """A smooth step from 0 to 1 between the onsets, (T,)."""
+        """Return a smooth step from 0 to 1 between the onsets, (T,)."""
         clock = np.linspace(0, 1, len(self.time))
         x = np.clip((clock - self.onset[0]) / (self.onset[1] - self.onset[0]), 0, 1)
         return x * x * (3 - 2 * x)
 
     def bump(self) -> np.ndarray:
-        """Smoothly from 0 to 1 and back, (T,)."""
+        """Return a smooth bump from 0 to 1 and back, (T,)."""
         return np.sin(np.pi * self.ramp()) ** 2
 
 
 def _idle(who: _Subject, take: _Take) -> _Pose:
-    """Upright, arms hanging, swaying a little."""
+    """Return the idle pose: upright, arms hanging, swaying slightly."""
     pose = _Pose(len(take.time))
     size, hertz, phase = take.sway
     sway = np.sin(2 * np.pi * hertz * take.time + phase)
@@ -174,7 +180,7 @@ def _idle(who: _Subject, take: _Take) -> _Pose:
 
 
 def _raised(thigh: _Angle) -> tuple[_Angle, _Angle]:
-    """Elevation and azimuth of a thigh raised forwards, its knee 4 degrees outwards."""
+    """Return elevation and azimuth of a raised thigh, the knee 4 degrees outwards."""
     outwards = np.sin(np.radians(4))
     azimuth = np.degrees(np.arctan2(outwards, np.sin(np.radians(thigh))))
     return np.add(thigh, 4), azimuth
@@ -248,17 +254,17 @@ def _bow(pose: _Pose, take: _Take, size: float) -> None:
 
 @dataclass(frozen=True)
 class _Action:
-    """How a class moves; classes of one family share their random draws."""
+    """Movement of a class; classes of a family share their random numbers."""
 
     family: int
-    seconds: tuple[float, float]  # how long a clip is at tempo 1
+    seconds: tuple[float, float]  # range of a clip's duration at tempo 1
     move: Callable[[_Pose, _Take, float], None]
     backwards: bool = False
 
 
-# The two waves stay apart in hertz (0.63 to 0.78 and 2.25 to 2.8 over all tempos), and
-# in cycles a clip too, even where a crop halves it (1.3 to 1.9 and 2.3 to 6.8): a
-# network that resizes every clip to one length sees cycles a clip only.
+# The two waves differ in frequency (0.63 to 0.78 and 2.25 to 2.8 Hz over all tempos)
+# and in cycles per clip, even after a crop to half the length (1.3 to 1.9 and 2.3 to
+# 6.8): a network that resizes every clip to one length perceives only cycles per clip.
 _ACTIONS: dict[str, _Action] = dict(
     zip(
         CLASSES,
@@ -284,7 +290,7 @@ _Bone = tuple[str, tuple[float, float, float]]
 
 
 def _sided(arm: dict[str, _Bone], leg: dict[str, _Bone]) -> dict[str, _Bone]:
-    """Both sides' bones from the left's."""
+    """Mirror the bones of the left side to the right."""
     rig = {}
     for joint, (part, offset) in (*arm.items(), *leg.items()):
         rig[f"left {joint}"] = (f"left {part}", offset)
@@ -307,8 +313,8 @@ _SIDES = _sided(
         "shoulder": ("trunk", (0.18, -0.05, 0)),
     },
 )
-# Of each joint the segment that its bone belongs to, and the bone at rest: in the frame
-# of the pelvis or trunk, or (0, 0, length) along the segment of a limb.
+# For each joint, the segment that moves its bone, and the bone at rest: in the frame of
+# the pelvis or trunk, or (0, 0, length) along a limb segment.
 _RIGS: dict[str, dict[str, _Bone]] = {
     "kinect20": {
         **_SIDES,
@@ -331,7 +337,7 @@ _RIGS: dict[str, dict[str, _Bone]] = {
 
 
 def _rotation(axis: str, angle: np.ndarray | float) -> np.ndarray:
-    """Rotation matrices (..., 3, 3) about x, y or z by angles in radians."""
+    """Return rotation matrices (..., 3, 3) about x, y or z by angles in radians."""
     angle = np.asarray(angle)
     c, s, zero, one = np.cos(angle), np.sin(angle), angle * 0, angle * 0 + 1
     rows = {
@@ -343,7 +349,7 @@ def _rotation(axis: str, angle: np.ndarray | float) -> np.ndarray:
 
 
 def _directions(pose: _Pose, limb: str) -> np.ndarray:
-    """Unit vectors (T, 3) along a segment of a limb, before the trunk turns."""
+    """Return unit vectors (T, 3) along a limb segment, before the trunk's rotation."""
     elevation, azimuth = pose.limbs[limb]
     outwards = 1.0 if limb.startswith("left") else -1.0
     aside = outwards * np.sin(elevation) * np.sin(azimuth)
@@ -352,7 +358,7 @@ def _directions(pose: _Pose, limb: str) -> np.ndarray:
 
 
 def _kinematics(pose: _Pose, who: _Subject, layout: str) -> np.ndarray:
-    """Joint positions (T, N, 3) in metres; the lowest joint touches the floor."""
+    """Compute joint positions (T, N, 3), metres; the lowest joint is on the floor."""
     skeleton = LAYOUTS[layout]
     number = {joint: j for j, joint in enumerate(skeleton.joints)}
     trunk = _rotation("z", -pose.roll) @ _rotation("x", pose.lean)
@@ -375,7 +381,7 @@ def _kinematics(pose: _Pose, who: _Subject, layout: str) -> np.ndarray:
 
 
 def _generator(*key: int) -> np.random.Generator:
-    """Independent random numbers for each key, whatever else is generated."""
+    """Return a random generator that depends on the key only."""
     return np.random.default_rng(key)
 
 
@@ -387,13 +393,13 @@ def motion(
     seed: int = 0,
     layout: str = "kinect20",
 ) -> np.ndarray:
-    """One noise-free take in the world frame, before any camera.
+    """Generate one noise-free take in the world frame.
 
     Args:
         action: one of ``CLASSES``.
-        subject: from 1.
-        take: from 1.
-        seed: as for ``generate``.
+        subject: number of the subject, from 1.
+        take: number of the take, from 1.
+        seed: as in ``generate``.
         layout: ``"kinect20"`` or ``"ntu25"``.
 
     Returns:
@@ -407,17 +413,19 @@ def motion(
             f"action {action!r}: unknown; known are {', '.join(map(repr, CLASSES))}"
         )
     _check_layout(layout)
-    return _perform(_ACTIONS[action], *_draw(action, subject, take, seed), layout)
+    return _perform(_ACTIONS[action], *_sample(action, subject, take, seed), layout)
 
 
-def _draw(action: str, subject: int, take: int, seed: int) -> tuple[_Subject, _Take]:
+def _sample(action: str, subject: int, take: int, seed: int) -> tuple[_Subject, _Take]:
+    """Sample the person and the take of a clip."""
     plan = _ACTIONS[action]
-    who = _Subject.draw(_generator(seed, 0, subject))
+    who = _Subject.sample(_generator(seed, 0, subject))
     rng = _generator(seed, 1, plan.family, subject, take)
-    return who, _Take.draw(rng, plan.seconds, who.tempo)
+    return who, _Take.sample(rng, plan.seconds, who.tempo)
 
 
 def _perform(plan: _Action, who: _Subject, take: _Take, layout: str) -> np.ndarray:
+    """Compute the joint positions (T, N, 3) of an action."""
     pose = _idle(who, take)
     plan.move(pose, take, who.amplitude * take.amplitude)
     joints = _kinematics(pose, who, layout)
@@ -427,10 +435,10 @@ def _perform(plan: _Action, who: _Subject, take: _Take, layout: str) -> np.ndarr
 def _neighbour(
     rng: np.random.Generator, frames: int, layout: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A second person who stands by: joints (T, N, 3), and when there (T,) bool."""
-    who = _Subject.draw(rng)
+    """Return an idle second person: joints (T, N, 3) and presence (T,) bool."""
+    who = _Subject.sample(rng)
     seconds = frames / FPS * who.tempo
-    idle = _idle(who, _Take.draw(rng, (seconds, seconds), who.tempo))
+    idle = _idle(who, _Take.sample(rng, (seconds, seconds), who.tempo))
     joints = _kinematics(idle, who, layout) + np.array(_NEIGHBOUR)
     begin, end = np.sort(rng.integers(0, frames, size=2))
     clock = np.arange(frames)
@@ -439,11 +447,11 @@ def _neighbour(
 
 
 def _film(joints: np.ndarray, take: _Take, view: int) -> np.ndarray:
-    """World positions (..., 3) in the frame of camera ``view``, from 1."""
+    """Transform world positions (..., 3) to the frame of camera ``view``, from 1."""
     azimuth, tilt, height, distance = CAMERAS[view - 1]
-    turned = joints @ _rotation("y", take.facing).T
-    placed = turned + np.array([take.place[0], 0.0, take.place[1]])
-    # Half a turn, as the person faces the camera.
+    rotated = joints @ _rotation("y", take.facing).T
+    placed = rotated + np.array([take.place[0], 0.0, take.place[1]])
+    # Rotate by 180 degrees more, since the person faces the camera.
     ahead = placed @ _rotation("y", np.pi - np.radians(azimuth)).T
     seen = ahead + np.array([0.0, -height, distance])
     return seen @ _rotation("x", np.radians(-tilt)).T
@@ -460,17 +468,17 @@ def generate(
 ) -> PackedDataset:
     """Generate the data set: 12 classes x ``subjects`` x ``takes`` x ``views`` clips.
 
-    The cameras film the same take, each with tracking noise of its own. The numbers
-    depend on the arguments only; a subject and a take are the same in any larger set.
+    The cameras record the same take, each with its own tracking noise. The result
+    depends on the arguments only; a larger data set contains the smaller ones.
 
     Args:
-        seed: of all random draws.
-        takes: of each class by each subject.
-        subjects: numbered from 1.
-        views: cameras, 1 to 3, numbered from 1.
+        seed: seed of all random numbers.
+        takes: takes of each class by each subject.
+        subjects: number of subjects, numbered from 1.
+        views: number of cameras, 1 to 3, numbered from 1.
         layout: ``"kinect20"`` or ``"ntu25"``.
-        bodies: 2 adds a person who stands by, absent (zeros) in some frames and clips.
-        noise: standard deviation of the tracking noise, metres; 0 for none.
+        bodies: 2 adds an idle person, absent (zeros) in some frames and clips.
+        noise: standard deviation of the tracking noise in metres; 0 for none.
 
     Returns:
         Clips of 20 to 90 frames at 30 Hz, metres in each camera's frame, y up;
@@ -521,10 +529,10 @@ def generate(
 def _takes_views(
     key: tuple[int, int, int, int], views: int, layout: str, bodies: int, noise: float
 ) -> list[np.ndarray]:
-    """One take filmed by every camera: clips (T, M, N, 3)."""
+    """Record one take with every camera: clips (T, M, N, 3)."""
     seed, label, subject, number = key
     action = CLASSES[label]
-    who, take = _draw(action, subject, number, seed)
+    who, take = _sample(action, subject, number, seed)
     scene = _perform(_ACTIONS[action], who, take, layout)[:, None]
     present = np.ones(scene.shape[:2], dtype=bool)
     if bodies == 2:

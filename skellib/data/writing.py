@@ -1,7 +1,7 @@
-"""Writing a packed set clip by clip: the file is whole or not there, memory is small.
+"""Writing of packed data sets clip by clip: atomic, in little memory.
 
-The joints come first in the file, their data on a boundary that they can be mapped
-from; what stands beside them follows.
+The joints come first in the file, uncompressed, so that they can be memory-mapped; the
+metadata follow.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from skellib.data.schema import (
     PER_CLIP,
     Contents,
     Fingerprint,
-    Meta,
+    Metadata,
     as_bytes,
-    check,
     error,
     integers,
+    validate,
 )
 from skellib.errors import InputError
 from skellib.layouts import Layout
 from skellib.paths import atomic_write, write_errors
 
-_FRAMES_BYTES = 2**22  # copied at a time
+_FRAMES_BYTES = 2**22  # per copy
 
 
 @dataclass(frozen=True)
 class ClipStream:
-    """A data set whose clips come one by one.
+    """Data set whose clips are produced one by one.
 
     Attributes:
-        clips: begins an iteration over the clips, each (T, M, N, C) with its own T.
-        label, subject, name: one entry a clip, as of the PackedDataset.
-        layout, classes, key, source: as of the PackedDataset.
-        view: one entry a clip; all 0 by default.
-        extras: further sequences with one entry a clip.
+        clips: starts an iteration over the clips, each (T, M, N, C) with its own T.
+        label, subject, name: one entry per clip, as in PackedDataset.
+        layout, classes, key, source: as in PackedDataset.
+        view: one entry per clip; all 0 by default.
+        extras: further sequences with one entry per clip.
     """
 
     clips: Callable[[], Iterator[np.ndarray]]
@@ -64,14 +64,17 @@ def write(
     stream: ClipStream,
     dtype: str | type | np.dtype = np.float32,
 ) -> Path:
-    """Write a packed file, whole or not at all, holding a clip at a time.
+    """Write a packed file atomically, with one clip in memory at a time.
 
-    The file is byte for byte that of ``PackedDataset.from_clips(...).save(path)``. The
-    clips are iterated over once; their numbers lie in a temporary file meanwhile.
+    The file is identical to that of ``PackedDataset.from_clips(...).save(path)``. The
+    clips are iterated over once and buffered in a temporary file.
+
+    Returns:
+        The path as a Path.
 
     Raises:
-        InputError: no clip; shapes, counts or labels that do not agree; a value that
-            is not finite, before or after rounding to ``dtype``; or the file cannot be
+        InputError: no clip; inconsistent shapes, counts or labels; a value that is not
+            finite, before or after conversion to ``dtype``; or the file cannot be
             written.
     """
     path = Path(path)
@@ -81,12 +84,12 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as spool:
             lengths, digests, shape = [], [], (0, 0, 0)
-            for clip in checked(stream, name, dtype):
+            for clip in checked_clips(stream, name, dtype):
                 shape = clip.shape[1:]
                 lengths.append(len(clip))
                 digests.append(digest(clip))
                 spool.write(as_bytes(clip))
-            contents = contents_of(stream, name, lengths, duplicate_of(digests))
+            contents = build_contents(stream, name, lengths, duplicate_of(digests))
             frames = _frames(spool, dtype, shape)
             write_file(path, contents, dtype, (sum(lengths), *shape), frames)
     return path
@@ -110,20 +113,20 @@ def write_file(
     frames: Iterable[np.ndarray],
     folder: Path | None = None,
 ) -> None:
-    """Write the packed file of joints that come some frames at a time.
+    """Write the packed file, joints given as blocks of frames.
 
     Args:
-        path: of the file, which is replaced.
-        contents: all but the joints.
+        path: the file, which is replaced.
+        contents: everything except the joints.
         dtype, shape: of all joints.
-        frames: arrays that follow each other along the first axis.
-        folder: where the file grows; beside ``path`` by default.
+        frames: blocks of joints, to be concatenated along the first axis.
+        folder: folder of the temporary file; that of ``path`` by default.
 
     Raises:
-        InputError: the parts do not agree.
+        InputError: inconsistent contents.
         OSError: the file cannot be written.
     """
-    check(contents.meta.key, dtype, shape, contents)
+    validate(contents.meta.key, dtype, shape, contents)
     fingerprint = Fingerprint(contents, dtype, shape)
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     with (
@@ -133,28 +136,28 @@ def write_file(
         written = 0
         with archive.open("joints.npy", "w", force_zip64=True) as member:
             npy.write_array_header_1_0(member, header)
-            for some in frames:
-                member.write(as_bytes(some))
-                fingerprint.update(some)
-                written += len(some)
+            for block in frames:
+                member.write(as_bytes(block))
+                fingerprint.update(block)
+                written += len(block)
         if written != shape[0]:
-            raise error(path, "joints", f"{written} frames came, not {shape[0]}")
+            raise error(path, "joints", f"got {written} frames, not {shape[0]}")
         meta = np.array(contents.meta.to_json(fingerprint.finish()))
         for field, array in {**contents.arrays(), "meta": meta}.items():
             with archive.open(f"{field}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, array, allow_pickle=False)
 
 
-def contents_of(
+def build_contents(
     stream: ClipStream,
     name: np.ndarray,
     lengths: Sequence[int] | np.ndarray,
     duplicate_of: np.ndarray,
 ) -> Contents:
-    """What stands beside the joints of a stream's clips.
+    """Collect the per-clip fields and the metadata of a stream.
 
     Raises:
-        InputError: no clip, or fields without one entry for each.
+        InputError: no clip, or a field without one entry per clip.
     """
     if not len(lengths):
         raise error(stream.key, "joints", "there is no clip")
@@ -172,15 +175,15 @@ def contents_of(
     return Contents(
         {**fields, "name": name},
         {field: np.asarray(array) for field, array in stream.extras.items()},
-        Meta(stream.layout, tuple(stream.classes), stream.key, stream.source),
+        Metadata(stream.layout, tuple(stream.classes), stream.key, stream.source),
     )
 
 
 def packed_dtype(dtype: str | type | np.dtype) -> np.dtype:
-    """The type of the joints.
+    """Return the dtype of packed joints.
 
     Raises:
-        InputError: not float32 or float16.
+        InputError: neither float32 nor float16.
     """
     if str(dtype) not in ("float16", "float32") and dtype not in (
         np.float16,
@@ -191,18 +194,18 @@ def packed_dtype(dtype: str | type | np.dtype) -> np.dtype:
 
 
 def clip_names(values: Sequence[str] | np.ndarray) -> np.ndarray:
-    """Clips' names as an (n,) array of text."""
+    """Return the names of clips as an (n,) unicode array."""
     return np.array([str(each) for each in values], dtype=np.str_)
 
 
-def checked(
+def checked_clips(
     stream: ClipStream, name: np.ndarray, dtype: np.dtype
 ) -> Iterator[np.ndarray]:
-    """The clips of a stream, of one type, in C order.
+    """Yield the clips of a stream, checked, in one dtype and in C order.
 
     Raises:
-        InputError: more clips than names, a clip that is not of the layout or not of
-            the shape of those before it, or a value that is not finite.
+        InputError: more clips than names, a clip whose shape contradicts the layout or
+            the clips before it, or a value that is not finite.
     """
     shape = None
     for i, clip in enumerate(stream.clips()):
@@ -225,11 +228,11 @@ def checked(
 
 
 def rounded(clip: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:
-    """A clip in C order and of a type.
+    """Convert a clip to a dtype, in C order.
 
     Raises:
-        InputError: a value is not finite, before or after rounding; the message begins
-            with ``where``.
+        InputError: a value is not finite, before or after the conversion; the message
+            begins with ``where``.
     """
     clip = np.asarray(clip)
     with np.errstate(over="ignore"):
@@ -242,15 +245,15 @@ def rounded(clip: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:
 
 
 def digest(clip: np.ndarray) -> bytes:
-    """What clips with the same bytes share."""
+    """Return the SHA-256 of a clip's bytes."""
     return hashlib.sha256(as_bytes(clip)).digest()
 
 
 def duplicate_of(digests: Sequence[bytes]) -> np.ndarray:
-    """For each clip the number of the earliest with the same digest; -1 for none.
+    """Find for each clip the earliest clip with the same digest.
 
     Returns:
-        (n,) int64.
+        (n,) int64, index of that clip; -1 if there is none.
     """
     earliest: dict[bytes, int] = {}
     first = [earliest.setdefault(each, i) for i, each in enumerate(digests)]

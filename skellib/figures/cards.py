@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 MANY = 30  # classes: more have no name beside their bar
 
 if TYPE_CHECKING:
-    from skellib.readers.cards import DataCard, Facts
+    from skellib.readers.cards import DataCard
+    from skellib.readers.info import DatasetInfo
 
 
 @styled
@@ -164,7 +165,7 @@ def nearest_distances(
     return figure
 
 
-def facts_table(facts: Facts) -> HTML:
+def facts_table(facts: DatasetInfo) -> HTML:
     """Tabulate what is known of a data set beside its files."""
     from IPython.display import HTML
 

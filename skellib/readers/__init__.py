@@ -1,40 +1,40 @@
-"""Readers of the original files of each data set, and of other projects' formats."""
+"""Readers of the original files of each data set, and of other projects' formats.
+
+A data set is one module of this package, listed in `DATASETS`. It defines ``KEY``,
+``CLASSES``, ``FORMATS`` (its `SourceFormat`s), ``INFO`` (its `DatasetInfo`) and
+``read``. Its train/test protocols are in ``skellib.data.protocols``, since opening a
+packed data set must not import the readers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from skellib.data import synthetic
 from skellib.data.packed import PackedDataset
 from skellib.errors import InputError
 from skellib.paths import packed_path
-from skellib.readers import (
-    interchange,
-    kinetics,
-    ntu,
-    nucla,
-    preparing,
-    release,
-    sbu,
-    sysu,
-    utd_mhad,
-)
+from skellib.readers import interchange, preparing, source_format
+from skellib.readers.info import DatasetInfo
 from skellib.readers.preparing import Prepared
 
-__all__ = ["FORMATS", "READERS", "Prepared", "prepare"]
+__all__ = ["DATASETS", "FORMATS", "INFO", "READERS", "Prepared", "prepare"]
 
-_MODULES = {
-    module.KEY: module for module in (ntu, kinetics, sysu, nucla, utd_mhad, sbu)
-}
+DATASETS = ("ntu", "kinetics", "sysu", "nucla", "utd_mhad", "sbu")
+"""Names of the reader modules; each is also the key of its data set."""
+_MODULES = {name: import_module(f"{__name__}.{name}") for name in DATASETS}
 READERS: dict[str, Callable[[str | Path], PackedDataset]] = {
     key: module.read for key, module in _MODULES.items()
 }
-"""The data sets that are made from files, and what reads them."""
-FORMATS: dict[str, tuple[release.SourceFormat, ...]] = {
-    key: module.RELEASES for key, module in _MODULES.items()
+"""Function that reads each data set into memory."""
+FORMATS: dict[str, tuple[source_format.SourceFormat, ...]] = {
+    key: module.FORMATS for key, module in _MODULES.items()
 }
-"""The file formats of each."""
+"""File formats of each data set."""
+INFO: dict[str, DatasetInfo] = {key: module.INFO for key, module in _MODULES.items()}
+"""Published description of each data set."""
 
 
 def prepare(
@@ -48,45 +48,49 @@ def prepare(
     max_bytes: int | None = None,
     progress: bool = True,
 ) -> Prepared:
-    """Read the original files of a data set and save it packed, whole or not at all.
+    """Convert the original files of a data set to its packed file, atomically.
 
-    A bad file is left out and listed in ``<name>.left_out.txt`` beside the packed file.
-    A preparation that was stopped goes on where it was. Where several processes work,
-    a script that calls this needs the guard ``if __name__ == "__main__":``.
+    Damaged files are skipped and listed in ``<name>.skipped.txt`` beside the packed
+    file. An interrupted preparation resumes. With several workers, a script that calls
+    this needs the guard ``if __name__ == "__main__":``.
 
     Args:
-        name: one of ``READERS``; or, for a file of another project's format, any name.
-        source: folders and zip archives with the original files, one or several; or
-            one npz with all clips; or one file of a format that ``interchange`` reads.
-        root: the folder of packed files, as in ``packed_path``.
-        strict: whether the first bad file ends the preparation.
+        name: a key of ``READERS``; any name for a file of another project's format.
+        source: folders and zip archives with the original files; or one npz with all
+            clips; or one file of a format that ``interchange`` reads.
+        root: folder of packed files, as in ``packed_path``.
+        strict: raise on the first damaged file instead of skipping it.
         dtype: ``"float32"`` or ``"float16"``.
-        workers: processes that parse; every core by default, 1 for this one only.
-        max_bytes: the most that is read of one file; ``sources.MAX_BYTES`` by default.
-        progress: whether to show how far it is.
+        workers: number of processes; by default one per core. 1 starts no process.
+        max_bytes: size limit of a single file; ``sources.MAX_BYTES`` by default.
+        progress: show the progress.
+
+    Returns:
+        Path and number of clips of the packed file, and the files that were skipped.
 
     Raises:
-        InputError: an unknown data set, a source that is not there or holds nothing
-            that can be used, or, where ``strict``, a bad file.
-        RuntimeError: a fault in a parser, not in the data; the message names the file.
+        InputError: an unknown data set, a missing source, no usable file, another
+            preparation of the same data set at this moment, or, if ``strict``, a
+            damaged file.
+        RuntimeError: a bug in a parser; the message names the file.
     """
     given = [source] if isinstance(source, str | Path) else list(source)
     path = packed_path(name, root)
-    releases = FORMATS.get(name, ())
+    formats = FORMATS.get(name, ())
     single = Path(given[0]) if len(given) == 1 else None
     if single and name != synthetic.KEY and interchange.recognise(single):
-        stream = interchange.stream(single, name, releases[0] if releases else None)
+        stream = interchange.stream(single, name, formats[0] if formats else None)
         return preparing.from_stream(path, stream, dtype, progress)
-    if not releases:
+    if not formats:
         raise InputError(
             f"data set {name!r}: cannot be prepared; those that can: "
             f"{', '.join(READERS)}"
         )
     if single and single.suffix.lower() == ".npz":
-        stream = release.read_npz(releases[0], single, dtype).stream()
+        stream = source_format.read_npz(formats[0], single, dtype).stream()
         return preparing.from_stream(path, stream, dtype, progress)
     return preparing.from_files(
-        releases,
+        formats,
         given,
         path,
         strict=strict,

@@ -46,7 +46,7 @@ from skellib.layouts import LAYOUTS, Layout
 from skellib.readers import sources
 from skellib.readers.clip_tables import ClipTable, read_clip_table, read_table
 from skellib.readers.layout_files import first_fault, read_layout
-from skellib.readers.preparing import Prepared, from_stream, list_left_out
+from skellib.readers.preparing import Prepared, from_stream, write_skipped_list
 from skellib.readers.sources import SkippedFile
 
 KEY = "custom"
@@ -78,13 +78,13 @@ class OwnData:
 
     Attributes:
         stream: its clips.
-        left_out: clips that cannot be used, and why.
+        skipped: clips that cannot be used, and why.
         unlisted: files in the folder that ``clips.csv`` does not list.
         notes: what its owner should know, a line each.
     """
 
     stream: ClipStream
-    left_out: list[SkippedFile]
+    skipped: list[SkippedFile]
     unlisted: list[SkippedFile]
     notes: list[str]
 
@@ -126,7 +126,7 @@ def read(
         listing = _folder(source, chosen, max_bytes, successive)
     else:
         listing = _npz(source, chosen)
-    kept, left_out, counts = _scan(source, listing, chosen, strict, dtype)
+    kept, skipped, counts = _scan(source, listing, chosen, strict, dtype)
     facts = {field: values[kept] for field, values in listing.facts.items()}
     notes = [*_notes(counts), *_check_sides(source, facts, listing.classes)]
     stream = ClipStream(
@@ -141,7 +141,7 @@ def read(
         key=name,
         source=f"{len(kept)} clips of {source.name}",
     )
-    return OwnData(stream, left_out, listing.unlisted, notes)
+    return OwnData(stream, skipped, listing.unlisted, notes)
 
 
 def prepare(
@@ -164,9 +164,9 @@ def prepare(
     """
     own = read(source, name, layout, dtype=dtype, **options)
     made = from_stream(path, own.stream, dtype, progress=sys.stderr.isatty())
-    left_out, bad = (*own.left_out, *own.unlisted), len(own.left_out)
-    list_left_out(path, left_out)
-    return replace(made, left_out=left_out, bad=bad, notes=tuple(own.notes))
+    skipped, bad = (*own.skipped, *own.unlisted), len(own.skipped)
+    write_skipped_list(path, skipped)
+    return replace(made, skipped=skipped, bad=bad, notes=tuple(own.notes))
 
 
 def _layout(source: Path, choice: str | Path | None) -> Layout:
@@ -210,7 +210,7 @@ def _scan(
     Of the counts ``bodies`` is M of the largest clip, ``body m`` the clips with that
     body.
     """
-    kept, left_out, counts = [], [], Counter[str]()
+    kept, skipped, counts = [], [], Counter[str]()
     for i, where in enumerate(listing.where):
         try:
             clip, missing, renumbered = listing.clip(i)
@@ -228,7 +228,7 @@ def _scan(
         except InputError as error:
             if strict:
                 raise
-            left_out.append(SkippedFile.of(where, error))
+            skipped.append(SkippedFile.of(where, error))
             continue
         kept.append(i)
         counts["channels"] = channels
@@ -240,9 +240,9 @@ def _scan(
         counts["skipping"] += missing > 0
         counts["renumbered"] += renumbered
     if not kept:
-        first = f"; the first: {left_out[0]}" if left_out else ""
-        raise InputError(f"{source}: no usable clip of {len(left_out)}{first}")
-    return kept, left_out, counts
+        first = f"; the first: {skipped[0]}" if skipped else ""
+        raise InputError(f"{source}: no usable clip of {len(skipped)}{first}")
+    return kept, skipped, counts
 
 
 def _clips(

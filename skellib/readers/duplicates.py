@@ -1,33 +1,31 @@
-"""Duplicates: which clips of a data set are the same recording.
+"""Search for duplicates: clips of a data set that are the same recording.
 
-Five kinds of pair are told apart, and a pair counts as the first that fits:
+A pair of clips has one of five kinds, the first that applies:
 
 - ``exact``: the same numbers in every frame.
-- ``moved``: the same numbers but for one displacement of the whole clip and rounding.
-- ``overlap``: some frames hold the same numbers, as when two clips were cut from one
+- ``moved``: the same numbers except for a translation of the whole clip and rounding.
+- ``overlap``: some frames have the same numbers, as when two clips were cut from one
   recording.
-- ``near``: much closer than different clips are, see below: numbers that were smoothed,
-  rounded, scaled, cut by a few frames, or to which noise was added.
-- ``mirrored``: near once left and right of one of them are exchanged.
+- ``near``: much more similar than different clips are, for instance smoothed, rounded,
+  scaled, noisy, or shortened by a few frames.
+- ``mirrored``: near after exchanging left and right in one of them.
 
-The rule of ``near``: the distance of two clips is the root mean square difference of
-their joints' coordinates relative to the mean position of the clip, in units of the
-clip's own size (the root mean square of these coordinates); the smaller of that of the
-whole clips, each resampled to `FRAMES` frames and scaled to size 1, and that of their
-frames as they are, at the best shift of one against the other. Typical is the median,
-over all clips, of the distance to the most similar other clip. A pair is near if its
-distance is below `NEAR` of the typical one. The rule needs most clips to be of their
-own: where more than half of a set are copies, typical is the distance of copies.
+The distance of two clips is the root mean square difference of their joint coordinates,
+relative to the mean position of the clip and in units of its size (the root mean square
+of these coordinates). It is the smaller of two values: of the whole clips, resampled to
+`FRAMES` frames and scaled to size 1, and of the original frames at the best temporal
+shift. The typical distance is the median over all clips of the distance to the most
+similar other clip. A pair is near if its distance is below `NEAR` times the typical
+distance. This requires that fewer than half of the clips are duplicates.
 
-A clip that was turned, played backwards or cut to less than `_COMMON` of its length
-(and not merely cut: frames that stayed as they were are an overlap) is not found.
+Not found: clips that were rotated, reversed, or altered and cut to less than `_COMMON`
+of their length. (Cutting alone leaves an overlap.)
 
-The search for similar clips compares every clip with every other, in blocks: n clips
-of d coordinates a frame take 24 n² d multiplications, half of them for mirrored clips,
-4 n times a few milliseconds at most for the shifts, and memory for 12 n d numbers.
-N-UCLA (n = 1484, d = 60) takes two seconds; NTU RGB+D (56,578 clips, d = 150) 0.4 GB
-and, by this count, a quarter of an hour on two cores. Equal numbers are found by
-hashes, in one pass over the frames.
+Every clip is compared with every other, in blocks: n clips of d coordinates per frame
+need 24 n² d multiplications, half of them for mirrored clips, up to 4 n times a few
+milliseconds for the shifts, and memory for 12 n d numbers. N-UCLA (n = 1484, d = 60)
+takes two seconds; NTU RGB+D (56,578 clips, d = 150) needs 0.4 GB and an estimated
+quarter of an hour on two cores. Equal numbers are found by hashing, in one pass.
 """
 
 from __future__ import annotations
@@ -48,30 +46,30 @@ Kind = Literal["exact", "moved", "overlap", "near", "mirrored"]
 KINDS: tuple[Kind, ...] = ("exact", "moved", "overlap", "near", "mirrored")
 
 FRAMES = 12
-"""Frames to which clips are resampled for the search."""
+"""Number of frames to which clips are resampled for the search."""
 NEAR = 0.25
-"""Below this part of the typical distance two clips are near."""
+"""Fraction of the typical distance below which two clips are near."""
 SHARED = 3
-"""Equal frames that make an overlap; all, if a clip has fewer."""
+"""Number of equal frames that make an overlap; all frames of a shorter clip."""
 LEAST = 5
-"""Frames that a clip needs for its distance to say anything."""
+"""Fewest frames of a clip for which a distance is meaningful."""
 
-_CANDIDATES = 3  # most similar clips whose frames are compared as they are
-_COMMON = 0.8  # of the shorter clip that a shift must leave in common
-_CROWD = 64  # clips: a frame that more of them hold is no sign of one recording
-_BLOCK = 512  # clips of a block
+_CANDIDATES = 3  # most similar clips whose original frames are compared
+_COMMON = 0.8  # fraction of the shorter clip that must overlap after a shift
+_CROWD = 64  # a frame in more clips than this is not evidence of one recording
+_BLOCK = 512  # clips per block
 
 
 class Pair(BaseModel):
-    """Two clips that hold the same recording, or part of it.
+    """Two clips that contain the same recording, or part of it.
 
     Attributes:
         kind: one of `KINDS`.
-        index: the clips' numbers in the packed file; across the split the training
-            clip's first.
+        index: positions of the clips in the packed file; of a pair across the split,
+            the training clip first.
         names, classes, sides: of the two clips; a side is ``train`` or ``test``.
-        frames: frames with the same numbers in both.
-        distance: in units of the typical one; none where it was not needed.
+        frames: number of frames with the same numbers in both.
+        distance: in units of the typical distance; None if it was not needed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,21 +84,21 @@ class Pair(BaseModel):
 
     @property
     def across(self) -> bool:
-        """Whether one of the clips trains and the other tests."""
+        """True if one is a training clip and the other a test clip."""
         return self.sides[0] != self.sides[1]
 
 
 class DuplicateReport(BaseModel):
-    """What `find` found.
+    """Result of `find`.
 
     Attributes:
-        dataset, fingerprint: which packed set was searched.
-        train_clips, test_clips: how many clips each side has.
-        typical: the median distance of a clip to the one most similar to it; none
-            where distances were not compared.
-        nearest: of each clip that was compared, in the order of training and test set,
-            that distance in units of the typical one.
-        pairs: by kind, those across the split first.
+        dataset, fingerprint: key and fingerprint of the packed data set.
+        train_clips, test_clips: number of clips on either side.
+        typical: median distance of a clip to the most similar one; None without the
+            search for similar clips.
+        nearest: distance of each compared clip to the most similar one, in units of
+            ``typical``, training clips first.
+        pairs: sorted by kind, those across the split first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -114,15 +112,15 @@ class DuplicateReport(BaseModel):
     pairs: list[Pair]
 
     def count(self, kind: Kind, across: bool) -> int:
-        """Pairs of this kind across the split, or within a side of it."""
+        """Count the pairs of this kind across the split, or within a side."""
         return sum(p.kind == kind and p.across == across for p in self.pairs)
 
-    def tainted(self, kinds: Sequence[Kind] = KINDS) -> list[int]:
-        """Numbers of the test clips that have a twin of these kinds in training."""
+    def leaked(self, kinds: Sequence[Kind] = KINDS) -> list[int]:
+        """Return the indices of the test clips with a duplicate in training."""
         return sorted({p.index[1] for p in self.pairs if p.across and p.kind in kinds})
 
     def by_class(self, kinds: Sequence[Kind] = KINDS) -> dict[str, int]:
-        """How many test clips of each class have a twin in training; no zeros."""
+        """Count the leaked test clips of each class that has any."""
         found = {
             p.index[1]: p.classes[1] for p in self.pairs if p.across and p.kind in kinds
         }
@@ -135,29 +133,22 @@ def find(
     *,
     compare: bool = True,
 ) -> DuplicateReport:
-    """Search for clips that hold the same recording.
+    """Search for clips that contain the same recording.
 
-    Clips without any joint are passed over. So are, in the search for similar clips,
-    those of fewer than `LEAST` frames, and exact copies of an earlier clip, for which
-    that one stands.
+    Clips without any joint are ignored. The search for similar clips also ignores clips
+    with fewer than `LEAST` frames, and exact duplicates of an earlier clip.
 
     Args:
-        train: the training clips, or all of a set.
-        test: the test clips; none to search one set.
-        compare: search for similar clips too, not for the same numbers only.
+        train: the training clips, or a whole data set.
+        test: the test clips; None to search a single data set.
+        compare: search for similar clips too, not only for equal numbers.
 
     Raises:
-        InputError: the two sides have different skeletons, bodies or channels.
+        InputError: the two sides differ in layout, bodies or channels.
     """
     sides = [train] if test is None else [train, test]
-    if test is not None and (
-        train.layout != test.layout or train.joints.shape[1:] != test.joints.shape[1:]
-    ):
-        raise InputError(
-            f"train has (bodies, joints, channels) {train.joints.shape[1:]} of "
-            f"{train.layout.name}, test {test.joints.shape[1:]} of {test.layout.name}: "
-            "duplicates are looked for among skeletons of one kind"
-        )
+    if test is not None:
+        _check_same_skeleton(train, test)
     clips = [side.clip(i) for side in sides for i in range(len(side))]
     filled = np.flatnonzero([bool(clip.any()) for clip in clips])
     earliest = find_duplicates([clips[i] for i in filled])
@@ -186,6 +177,15 @@ def find(
     )
 
 
+def _check_same_skeleton(train: PackedDataset, test: PackedDataset) -> None:
+    if train.layout != test.layout or train.joints.shape[1:] != test.joints.shape[1:]:
+        raise InputError(
+            f"train has (bodies, joints, channels) {train.joints.shape[1:]} of "
+            f"{train.layout.name}, test {test.joints.shape[1:]} of {test.layout.name}: "
+            "duplicates are looked for among skeletons of one kind"
+        )
+
+
 def _pair(
     sides: Sequence[PackedDataset],
     pair: tuple[int, int],
@@ -193,9 +193,9 @@ def _pair(
     frames: int,
     distance: float | None,
 ) -> Pair:
-    """The description of two clips, counted over training and then test set."""
+    """Describe a pair of clips, numbered over the training and then the test set."""
     border = len(sides[0])
-    # Whose clip it is, and which of that side's.
+    # Side of each clip, and its position there.
     found = [(int(i >= border), i - border * int(i >= border)) for i in pair]
     clips = [(sides[side], i) for side, i in found]
     first, second = (int(side.index[i]) for side, i in clips)
@@ -217,15 +217,15 @@ def _pair(
     )
 
 
-# --- the same numbers ----------------------------------------------------------------
+# --- equal numbers -------------------------------------------------------------------
 
 
 def _equal_pairs(filled: np.ndarray, earliest: np.ndarray) -> list[tuple[int, int]]:
-    """All pairs of clips with the same bytes.
+    """Return all pairs of clips with the same bytes.
 
     Args:
-        filled: (m,) numbers of the clips that were compared.
-        earliest: (m,) of each the position in ``filled`` of its earliest twin, or -1.
+        filled: (m,) positions of the clips that were compared.
+        earliest: (m,) position in ``filled`` of the earliest duplicate, or -1.
     """
     groups: dict[int, list[int]] = {}
     for i, first in enumerate(earliest):
@@ -234,9 +234,9 @@ def _equal_pairs(filled: np.ndarray, earliest: np.ndarray) -> list[tuple[int, in
 
 
 def _shared_frames(clips: Sequence[np.ndarray]) -> dict[tuple[int, int], int]:
-    """Pairs of clips that share enough frames, and how many different ones they do.
+    """Find pairs of clips with enough equal frames; count the distinct frames.
 
-    Frames without a joint do not count.
+    Frames without a joint are ignored.
     """
     numbers = clips[0][0].size
     weights = np.random.default_rng(0).integers(0, 2**63, numbers, dtype=np.uint64)
@@ -266,9 +266,9 @@ def _shared_frames(clips: Sequence[np.ndarray]) -> dict[tuple[int, int], int]:
 
 
 def _hashes(clip: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A 64-bit hash of each frame's numbers: (T, M, N, C) to (T,).
+    """Hash the numbers of each frame to 64 bits: (T, M, N, C) to (T,).
 
-    Multilinear, modulo 2^64, over the numbers' bits; -0 counts as 0.
+    The hash is multilinear in the bits, modulo 2^64; -0 is treated as 0.
     """
     rows = np.ascontiguousarray(clip).reshape(len(clip), -1) + 0
     bits = rows.view(np.uint32 if rows.itemsize == 4 else np.uint16)
@@ -286,10 +286,9 @@ def _similar(
     dict[tuple[int, int], float],
     dict[tuple[int, int], Kind],
 ]:
-    """Typical distance, nearest distances, and the similar pairs among some clips.
+    """Compare clips; return typical and nearest distances, and the similar pairs.
 
-    Distances but the typical one are in units of it. Pairs that are far apart are left
-    out.
+    All distances but the typical one are in units of it.
     """
     if len(own) < 2:
         return None, np.empty(0), {}, {}
@@ -324,7 +323,7 @@ def _similar(
 
 
 def _points(clip: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates (T, M N, D) about their mean; which joints were tracked (T, M N).
+    """Return centred coordinates (T, M N, D) and the mask of tracked joints (T, M N).
 
     Joints that were not tracked are at 0, the mean.
     """
@@ -337,9 +336,9 @@ def _points(clip: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _vector(clip: np.ndarray, layout: Layout) -> np.ndarray:
-    """The clip about its mean, of size 1, at `FRAMES` frames: one row of numbers.
+    """Embed a clip as a vector: centred, scaled to size 1, at `FRAMES` frames.
 
-    Scaled so that the Euclidean distance of two rows is a root mean square difference.
+    The Euclidean distance of two vectors is the root mean square difference.
     """
     points, tracked = _points(clip, layout)
     count = max(int(np.count_nonzero(tracked)), 1)
@@ -357,7 +356,7 @@ def _vector(clip: np.ndarray, layout: Layout) -> np.ndarray:
 def _candidates(
     queries: np.ndarray, vectors: np.ndarray, number: int
 ) -> Iterator[tuple[int, int, float]]:
-    """For each query the most similar other rows of ``vectors``, with the distance."""
+    """Yield for each query its nearest other rows of ``vectors`` and their distance."""
     number = min(number, len(vectors) - 1)
     squares = np.einsum("ij,ij->i", vectors, vectors)
     for begin in range(0, len(queries), _BLOCK):
@@ -373,10 +372,10 @@ def _candidates(
 
 
 def _shifted(one: np.ndarray, two: np.ndarray, layout: Layout) -> float:
-    """The distance of two clips frame by frame, at the best shift of the second.
+    """Return the distance of two clips at the best temporal shift of the second.
 
-    A displacement is taken out at every shift; the unit is the first clip's size there.
-    Infinite where the lengths leave too little in common.
+    At each shift the mean positions are aligned, and the unit is the size of the first
+    clip. Infinite if no shift leaves enough common frames.
     """
     (a, tracked), (b, _) = _points(one, layout), _points(two, layout)
     least = max(LEAST, int(np.ceil(_COMMON * min(len(a), len(b)))))
@@ -390,7 +389,7 @@ def _shifted(one: np.ndarray, two: np.ndarray, layout: Layout) -> float:
     power_b = _within((b**2).sum((1, 2)), begin - shift, end - shift) / count
     mean_a = _within(a.sum(1), begin, end) / count[:, None]
     mean_b = _within(b.sum(1), begin - shift, end - shift) / count[:, None]
-    # The products of all pairs of frames, summed along each shift's diagonal.
+    # Products of all pairs of frames, summed along the diagonal of each shift.
     product = a.reshape(len(a), -1) @ b.reshape(len(b), -1).T
     diagonal = np.subtract.outer(np.arange(len(a)), np.arange(len(b))) + len(b) - 1
     product = np.bincount(diagonal.ravel(), product.ravel())[shift + len(b) - 1]
@@ -402,14 +401,14 @@ def _shifted(one: np.ndarray, two: np.ndarray, layout: Layout) -> float:
 
 
 def _within(values: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Sums of ``values`` (T, ...) over the frames from begin to end, (S, ...)."""
+    """Sum ``values`` (T, ...) over the frames from begin to end: (S, ...)."""
     total = np.cumsum(values, axis=0, dtype=np.float64)
     total = np.concatenate([np.zeros_like(total[:1]), total])
     return total[end] - total[begin]
 
 
 def _is_moved(one: np.ndarray, two: np.ndarray, layout: Layout) -> bool:
-    """Whether two clips differ by one displacement and by rounding only."""
+    """Return whether two clips differ only by a translation and rounding."""
     if one.shape != two.shape:
         return False
     tracked = (one != 0).any(-1)
@@ -422,7 +421,7 @@ def _is_moved(one: np.ndarray, two: np.ndarray, layout: Layout) -> bool:
 
 
 def _mirrored(clip: np.ndarray, layout: Layout) -> np.ndarray:
-    """The clip seen in a mirror: left and right exchanged, sideways negated."""
+    """Mirror a clip: exchange left and right joints, negate the lateral axis."""
     order = np.arange(layout.size)
     for left, right in layout.pairs:
         order[[left, right]] = right, left

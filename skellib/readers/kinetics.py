@@ -2,7 +2,7 @@
 
 W. Kay et al., "The Kinetics Human Action Video Dataset", 2017; the skeletons by S. Yan,
 Y. Xiong, D. Lin, "Spatial Temporal Graph Convolutional Networks for Skeleton-Based
-Action Recognition", AAAI 2018. Read from their JSON files, one a clip.
+Action Recognition", AAAI 2018. Read from their JSON files, one per clip.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import numpy as np
 from skellib.data.packed import PackedDataset
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
-from skellib.readers import release
-from skellib.readers.release import Annotations, SourceFormat
+from skellib.readers import source_format
+from skellib.readers.info import DatasetInfo
+from skellib.readers.source_format import Annotations, SourceFormat
 from skellib.readers.sources import SourceFile
 
 KEY = "kinetics"
 NUM_CLASSES = 400
 MAX_FRAMES = 10_000
-"""The largest frame number that is believed; real clips have 300 frames."""
+"""Upper bound of a plausible frame number; real clips have 300 frames."""
 _BODIES = 2
 _LAYOUT = LAYOUTS["openpose18"]
 _SPLITS = ("train", "val")
@@ -37,24 +38,23 @@ def read(source: str | Path) -> PackedDataset:
         source: a folder or zip archive with ``kinetics_train/*.json`` and
             ``kinetics_val/*.json`` at any depth, and the lists
             ``kinetics_train_label.json`` and ``kinetics_val_label.json`` beside them.
-            Where a list is not there, the clips' own labels count.
+            Without a list, the labels in the clips' files are used.
 
     Returns:
         Clips in the order of their names, channels x, y (0 to 1, y down) and score.
-        Of each frame the two persons of highest mean score, the first before the
-        second; a frame without anybody, or that the file leaves out, is zero. A joint
-        of score 0 is missing: all its channels are 0. ``extras["split"]`` (n,) is 0
-        for training, 1 for validation. Clips that the lists mark as without a
-        skeleton are left out.
+        Each frame holds the two persons of highest mean score, in descending order; a
+        frame without a person, or absent from the file, is zero. A joint of score 0 is
+        missing: all its channels are 0. ``extras["split"]`` (n,) is 0 for training, 1
+        for validation. Clips that the lists mark as having no skeleton are skipped.
 
     Raises:
-        InputError: a file that is missing, damaged, or not as the release has it.
+        InputError: a file that is missing, damaged, or not in the released format.
     """
-    return release.read(RELEASES, source)
+    return source_format.read(FORMATS, source)
 
 
 def _parse(file: SourceFile) -> np.ndarray:
-    """One JSON file as (T, 2, 18, 3) float64."""
+    """Parse a JSON file to (T, 2, 18, 3) float64."""
     content = _json_object(file)
     _label(file.where, content)
     length, frame, persons = _persons(file.where, content.get("data"))
@@ -64,8 +64,10 @@ def _parse(file: SourceFile) -> np.ndarray:
     )
     joints = np.dstack([pose.reshape(-1, _LAYOUT.size, 2), score])
     joints[score == 0] = 0
-    # By frame, then by falling mean score; a tie stays in the order of the file.
-    with np.errstate(over="ignore"):  # absurd scores are found when they are packed
+    # By frame, then by descending mean score; ties keep the order of the file.
+    with np.errstate(
+        over="ignore"
+    ):  # infinite scores are rejected when the clip is packed
         order = np.lexsort((-score.mean(axis=1), frame))
     frame = frame[order]
     rank = np.arange(len(frame)) - np.searchsorted(frame, frame)
@@ -76,6 +78,7 @@ def _parse(file: SourceFile) -> np.ndarray:
 
 
 def _json_object(file: SourceFile) -> dict[str, Any]:
+    """Load a JSON file whose top level is an object."""
     content = file.read()
     try:
         data = json.loads(content)
@@ -89,7 +92,7 @@ def _json_object(file: SourceFile) -> dict[str, Any]:
 
 
 def _label(where: str, content: dict[str, Any]) -> tuple[int, str]:
-    """The number and the name of the class, of a clip's file or a list's entry."""
+    """Return class number and name from a clip's file or an entry of a list."""
     number, name = content.get("label_index"), content.get("label")
     if type(number) is not int or not 0 <= number < NUM_CLASSES:
         raise InputError(
@@ -104,7 +107,7 @@ def _label(where: str, content: dict[str, Any]) -> tuple[int, str]:
 def _persons(
     where: str, frames: object
 ) -> tuple[int, np.ndarray, list[dict[str, Any]]]:
-    """The length of a clip, its persons, and of each the frame (P,), from 1."""
+    """Return the length, the frame (P,) of each person from 1, and the persons."""
     if not isinstance(frames, list) or not frames:
         raise InputError(f"{where}: field 'data': no list of frames")
     numbers: set[int] = set()
@@ -134,23 +137,25 @@ def _persons(
 
 
 def _values(where: str, field: str, rows: list[Any], size: int) -> np.ndarray:
-    """A field of all persons as (P, size) float64."""
+    """Stack one field of all P persons to (P, size) float64."""
     try:
         values = np.array(rows)
     except (ValueError, OverflowError):
         values = np.array(None)
-    # Text and booleans would turn into numbers without a word.
+    # NumPy would silently convert text and booleans to numbers.
     if values.dtype.kind not in "fi" or values.shape != (len(rows), size):
-        raise InputError(f"{where}: field {field!r}: a person has not {size} numbers")
+        raise InputError(
+            f"{where}: field {field!r}: a person does not have {size} numbers"
+        )
     if not np.isfinite(values).all():
         raise InputError(f"{where}: field {field!r}: a value is not finite")
     return values.astype(np.float64)
 
 
 def _annotate(lists: Sequence[SourceFile], clips: Sequence[SourceFile]) -> Annotations:
-    """The class and the part of each clip: by the lists, else by the clip itself.
+    """Return class and split of each clip, from the lists or else from its own file.
 
-    Of each class one clip, the first that can be read, is compared with its list.
+    The first readable clip of each class is checked against the list.
     """
     listed = {file.groups["_split"]: _json_object(file) for file in lists}
     names: dict[int, str] = {}
@@ -158,7 +163,7 @@ def _annotate(lists: Sequence[SourceFile], clips: Sequence[SourceFile]) -> Annot
         for clip, entry in listed[file.groups["_split"]].items():
             _note(names, f"{file.where}: clip {clip}", entry)
     agreed: set[int] = set()
-    facts: list[dict[str, int] | str] = []
+    found: list[dict[str, int] | str] = []
     for file in clips:
         split, clip = file.groups["_split"], file.groups["_clip"]
         try:
@@ -167,16 +172,20 @@ def _annotate(lists: Sequence[SourceFile], clips: Sequence[SourceFile]) -> Annot
             else:
                 number = _note(names, file.where, _json_object(file))
         except InputError as error:
-            facts.append(str(error).removeprefix(f"{file.where}: "))
+            found.append(str(error).removeprefix(f"{file.where}: "))
         else:
-            facts.append({"label": number, "split": _SPLITS.index(split)})
+            found.append({"label": number, "split": _SPLITS.index(split)})
     return Annotations(
-        facts, tuple(names.get(k, f"class {k}") for k in range(NUM_CLASSES))
+        found, tuple(names.get(k, f"class {k}") for k in range(NUM_CLASSES))
     )
 
 
 def _by_list(file: SourceFile, entry: object, agreed: set[int]) -> int:
-    """The class that a list's entry gives a clip; InputError for a clip without one."""
+    """Return the class of a clip by its entry in the list of labels.
+
+    Raises:
+        InputError: no entry, no skeleton, or the clip's own file contradicts it.
+    """
     if not isinstance(entry, dict):
         raise InputError(f"{file.where}: not in the list of labels")
     if entry.get("has_skeleton") is not True:
@@ -194,7 +203,7 @@ def _by_list(file: SourceFile, entry: object, agreed: set[int]) -> int:
 
 
 def _note(names: dict[int, str], where: str, content: object) -> int:
-    """Note the name of the class that a file or an entry gives; its number."""
+    """Record the class name of a file or entry in ``names``, and return its number."""
     number, name = _label(where, content if isinstance(content, dict) else {})
     if names.setdefault(number, name) != name:
         raise InputError(
@@ -204,7 +213,7 @@ def _note(names: dict[int, str], where: str, content: object) -> int:
     return number
 
 
-RELEASES = (
+FORMATS = (
     SourceFormat(
         key=KEY,
         classes=tuple(f"class {k}" for k in range(NUM_CLASSES)),
@@ -218,4 +227,26 @@ RELEASES = (
         companion=r"kinetics_(?P<_split>train|val)_label\.json",
         annotate=_annotate,
     ),
+)
+
+INFO = DatasetInfo(
+    title="Kinetics-Skeleton",
+    what="Video clips of the web, with the skeletons that OpenPose found in them.",
+    citation="W. Kay et al., The Kinetics Human Action Video Dataset, 2017; "
+    "skeletons: S. Yan, Y. Xiong, D. Lin, Spatial Temporal Graph Convolutional "
+    "Networks for Skeleton-Based Action Recognition, AAAI 2018",
+    home=("https://github.com/yysijie/st-gcn",),
+    terms="see the home pages; the skeletons are linked from the README (7.5 GB)",
+    contents="about 260,000 clips, 400 classes, 18 joints in the image plane with "
+    "a score",
+    protocols=(("train / val", "about 240,000 / 20,000"),),
+    quirks=(
+        "Of the 19,906 validation clips that the label file lists, 19,796 have a "
+        "skeleton.",
+        "Coordinates are two, in 0 to 1; the third channel is the estimator's "
+        "score. A missing joint has score 0.",
+        "A frame holds no person at all or up to seven; the two of highest mean "
+        "score are kept.",
+    ),
+    prepare="prepare kinetics --source path/to/kinetics-skeleton",
 )

@@ -1,7 +1,7 @@
-"""Reading the joints of a clip from a MATLAB file, versions 5 to 7.
+"""Reading of a clip's joints from a MATLAB file, versions 5 to 7.
 
-A reader of our own, for arrays of numbers alone: SciPy's brings Python down on some
-damaged files, and unpacks without a bound.
+Only numeric arrays are read. This replaces ``scipy.io.loadmat``, which crashes the
+interpreter on some damaged files and decompresses without a size limit.
 """
 
 from __future__ import annotations
@@ -32,28 +32,29 @@ _STORED = {  # NumPy's codes of the types that numbers are stored in
 
 
 class _Array(NamedTuple):
-    """An array of a file, its numbers still as they are stored."""
+    """Array of a file, with its numbers in their stored form."""
 
     name: bytes
     kind: str
     shape: tuple[int, ...]
-    stored: int  # the type of its numbers
+    stored: int  # type of the stored numbers
     content: bytes
 
 
 def read_joints(file: SourceFile, variable: str, joints: int) -> np.ndarray:
-    """The joints of one clip.
+    """Read the joints of one clip.
 
     Args:
         file: a MATLAB file.
-        variable: numbers, joints x 3 x frames; MATLAB drops the last axis of one frame.
-        joints: how many there must be.
+        variable: name of a numeric array (joints, 3, frames), or (joints, 3) for one
+            frame, as MATLAB drops a trailing axis of size 1.
+        joints: required number of joints.
 
     Returns:
         (T, joints, 3) float64.
 
     Raises:
-        InputError: a damaged file, or one whose variable is missing or something else.
+        InputError: a damaged file, or the variable is missing or of another kind.
     """
     content = _Content(file)
     found = [each for each in content.arrays() if each.name == variable.encode()]
@@ -70,13 +71,13 @@ def read_joints(file: SourceFile, variable: str, joints: int) -> np.ndarray:
         )
     frames = shape[2] if len(shape) == 3 else 1
     values = content.numbers(array, joints * 3 * frames)
-    clip = values.reshape(frames, 3, joints).transpose(0, 2, 1)  # columns come first
+    clip = values.reshape(frames, 3, joints).transpose(0, 2, 1)  # column-major order
     check_finite(file.where, variable, clip)
     return clip
 
 
 class _Content:
-    """The arrays of a file; raises InputError where it is damaged."""
+    """Iterator over the arrays of a file; raises InputError if it is damaged."""
 
     def __init__(self, file: SourceFile) -> None:
         self.file = file
@@ -89,12 +90,13 @@ class _Content:
         self.order = "<" if mark == b"IM" else ">"
 
     def damaged(self, what: str) -> InputError:
+        """Return the error for a damaged file."""
         return InputError(
             f"{self.file.where}: not a readable MATLAB file ({what}); fetch it again"
         )
 
     def arrays(self) -> Iterator[_Array]:
-        """The arrays of numbers, and the kinds and shapes of the others."""
+        """Yield every array; of those that are not numeric only kind and shape."""
         bound = self.file.max_bytes
         for kind, content in self.elements(self.content[_HEADER:]):
             if kind == _COMPRESSED:
@@ -105,7 +107,7 @@ class _Content:
                 yield self.array(content)
 
     def elements(self, content: bytes) -> Iterator[tuple[int, bytes]]:
-        """The type and the content of each element."""
+        """Yield the type and the content of each element."""
         place = 0
         while place + 8 <= len(content):
             kind, length = struct.unpack_from(f"{self.order}II", content, place)
@@ -116,10 +118,11 @@ class _Content:
             if end > len(content):
                 raise self.damaged("truncated")
             yield kind, content[start:end]
-            # All but compressed ones are filled up to a multiple of eight bytes.
+            # Elements are padded to a multiple of eight bytes, unless compressed.
             place = end if kind == _COMPRESSED else place + -(-(end - place) // 8) * 8
 
     def array(self, content: bytes) -> _Array:
+        """Parse a matrix element."""
         parts = list(islice(self.elements(content), 4))
         if not parts or parts[0][0] != _UINT32 or len(parts[0][1]) != 8:
             raise self.damaged("an array without flags")
@@ -135,14 +138,14 @@ class _Content:
         return _Array(parts[2][1], kind, shape, stored, numbers)
 
     def numbers(self, array: _Array, count: int) -> np.ndarray:
-        """The numbers of an array, (count,) float64."""
+        """Return the numbers of an array, (count,) float64."""
         code = _STORED.get(array.stored)
         if code is None or len(array.content) != count * np.dtype(code).itemsize:
             raise self.damaged("an array that is not as long as it says")
         return np.frombuffer(array.content, self.order + code).astype(np.float64)
 
     def unpack(self, packed: bytes, bound: int) -> bytes:
-        """The content of a compressed element, ``bound`` bytes at most."""
+        """Decompress an element to at most ``bound`` bytes."""
         unpacker = zlib.decompressobj()
         try:
             content = unpacker.decompress(packed, bound + 1)

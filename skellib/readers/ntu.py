@@ -1,12 +1,12 @@
 """NTU RGB+D: 60 classes, 40 subjects, 3 cameras, up to two persons, Kinect v2.
 
 A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, "NTU RGB+D: A Large Scale Dataset for 3D Human
-Activity Analysis", CVPR 2016. Read from the ``.skeleton`` files, one a clip.
+Activity Analysis", CVPR 2016. Read from the ``.skeleton`` files, one per clip.
 
 A file holds the number of frames; for each frame the number of bodies; for each body a
-line of 10 values (the first is its tracking id), the number of joints, and a line of 12
-values a joint (x, y, z in metres, then image positions, orientation, tracking state).
-`read_recording` returns all of it that counts, `select_bodies` makes a clip of that.
+line of 10 values (the first is its tracking id), the number of joints, and for each
+joint a line of 12 values (x, y, z in metres, then image positions, orientation,
+tracking state). `read_recording` parses the file, `select_bodies` chooses the actors.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import numpy as np
 from skellib.data.packed import PackedDataset
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
-from skellib.readers import release
+from skellib.readers import source_format
+from skellib.readers.info import DatasetInfo
 from skellib.readers.ntu_missing import MISSING
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import SourceFormat
 from skellib.readers.sources import SourceFile
 
 KEY = "ntu"
@@ -89,18 +90,18 @@ CLASSES = (
     "walk towards each other",
     "walk apart",
 )
-SHORT = 11
-"""A track of so many frames or fewer is noise, if the clip has a longer one."""
-SPREAD = 0.8
+NOISE_FRAMES = 11
+"""A track of this many frames or fewer is noise if the clip has a longer one."""
+NOISE_SPREAD = 0.8
 """A body wider (x) than this times its height (y) is implausible in that frame."""
-IMPLAUSIBLE = 0.69754
-"""A track with this share of implausible frames is noise, if the clip has a better."""
+NOISE_SHARE = 0.69754
+"""A track with this share of implausible frames is noise if the clip has a better."""
 
 _LAYOUT = LAYOUTS["ntu25"]
 _JOINTS = _LAYOUT.size
 _BODIES = 2
 _LARGEST = float(np.finfo(np.float32).max)
-_FAST_BYTES = 16 * 2**20  # the fast reader's memory is some 15 times the file's size
+_FAST_BYTES = 16 * 2**20  # the fast parser needs about 15 times the file's size
 
 
 def read(source: str | Path) -> PackedDataset:
@@ -108,28 +109,28 @@ def read(source: str | Path) -> PackedDataset:
 
     Args:
         source: a folder or zip archive with ``S001C001P001R001A001.skeleton`` and so
-            on at any depth (a folder of such archives will do too).
+            on at any depth (or a folder of such archives).
 
     Returns:
         Clips in the order of their names, (T, 2, 25, 3), metres in the camera's frame,
-        y up; `select_bodies` tells which bodies and frames they hold. ``view`` is the
-        camera; ``extras["setup"]`` and ``extras["replication"]`` (n,). The 302 listed
-        clips and those of NTU RGB+D 120 (A061 and higher) are left out.
+        y up; bodies and frames as by `select_bodies`. ``view`` is the camera;
+        ``extras["setup"]`` and ``extras["replication"]`` (n,). The 302 clips with
+        missing skeletons and those of NTU RGB+D 120 (A061 and up) are skipped.
 
     Raises:
         InputError: a file that is missing, damaged, or not as published.
     """
-    return release.read(RELEASES, source)
+    return source_format.read(FORMATS, source)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a file holds: B bodies over all its frames.
+    """Contents of a file: B bodies over all frames.
 
     Attributes:
-        frame: (B,) int64, ascending: the frame of each body, from 0.
-        track: (B,) int64: whose body it is; a tracking id's number, from 0 in the order
-            in which the ids appear.
+        frame: (B,) int64, ascending: frame of each body, from 0.
+        track: (B,) int64: track of each body; tracking ids are numbered from 0 in order
+            of appearance.
         joints: (B, 25, 3) float32, metres.
     """
 
@@ -139,27 +140,27 @@ class Recording:
 
 
 def read_recording(content: bytes, where: str) -> Recording:
-    """Parse a ``.skeleton`` file, its lines ending with LF or CR LF.
+    """Parse a ``.skeleton`` file with LF or CR LF line ends.
 
-    Of a joint's 12 values the first 3 are read, each to the float32 nearest to
-    ``float(text)``; the others are counted.
+    The first 3 of a joint's 12 values are converted, each to the float32 nearest to
+    ``float(text)``; the others are only counted.
 
     Args:
-        content: the file's.
-        where: the file's name, for messages.
+        content: bytes of the file.
+        where: name of the file for messages.
 
     Raises:
         InputError: the file is truncated, a count is wrong or absurd, or a value is not
             a finite number. The message names the line.
     """
-    recording = _read_whole(content) if len(content) <= _FAST_BYTES else None
-    return recording or _read_by_line(content, where)
+    recording = _parse_fast(content) if len(content) <= _FAST_BYTES else None
+    return recording or _parse_by_line(content, where)
 
 
-# The fast way, for files as the recorder wrote them. All separators are found at once;
-# the counts say which of them must be spaces and which the ends of lines, so that one
-# comparison checks the structure of the whole file. Then the digits of all coordinates
-# are turned into numbers side by side.
+# Fast parser for files as the recorder wrote them. All separators are found at once;
+# the counts tell which of them must be spaces and which line ends, so that one
+# comparison checks the structure of the whole file. Then all coordinates are converted
+# in parallel.
 
 _SPACE, _LF, _CR, _MINUS, _POINT, _ZERO = b" \n\r-.0"
 _VALUES = (10, 1, *[12] * _JOINTS)  # on each line of a body
@@ -168,20 +169,20 @@ _LINE_ENDS = np.cumsum(_VALUES)  # among the separators of a body, from 1
 _POINTS = (_LINE_ENDS[1:-1, None] + np.arange(4)).ravel()  # around each joint's x, y, z
 _POWERS = 10.0 ** np.arange(9)
 
-# glibc gives the memory of an array over 128 KiB back to the system at once, and has it
-# cleared for the next one, until a larger array has been freed: a sixth of the time.
+# glibc returns arrays over 128 KiB to the system at once, and the next one is cleared
+# anew, until a larger array has been freed. Freeing one here saves a sixth of the time.
 np.empty(_FAST_BYTES, dtype=np.uint8)
 
 
-def _read_whole(content: bytes) -> Recording | None:
-    """Parse a flawless file; None for any other."""
+def _parse_fast(content: bytes) -> Recording | None:
+    """Parse a file without flaws; return None for any other."""
     if not content.endswith(b"\n"):
         content += b"\r\n" if b"\r" in content[:12] else b"\n"
     text = np.frombuffer(content, dtype=np.uint8)
     blank = text <= _SPACE
     is_cr = text == _CR
     returns = np.count_nonzero(is_cr)
-    # No empty values: two blanks in a row are CR LF only.
+    # No empty values: CR LF are the only adjacent separators.
     if np.count_nonzero(blank[1:] & blank[:-1]) != returns or blank[0]:
         return None
     ends = np.flatnonzero(blank ^ is_cr)
@@ -190,7 +191,7 @@ def _read_whole(content: bytes) -> Recording | None:
     if counts is None:
         return None
 
-    # The separators that end the lines: the file's first, a line a frame, the bodies'.
+    # Line ends: that of the file's first line, one per frame, those of the bodies.
     frame = np.repeat(np.arange(len(counts)), counts)
     before = 1 + frame + _SIZE * np.arange(len(frame))
     line_ends = ends[
@@ -224,12 +225,12 @@ def _read_whole(content: bytes) -> Recording | None:
 
 
 def _body_counts(content: bytes, ends: np.ndarray, crlf: bool) -> np.ndarray | None:
-    """How many bodies each frame has, (T,); None if the separators are others."""
+    """Return the bodies of each frame, (T,); None if the separators do not match."""
     frames = _count(content[: ends[0] - crlf])
     if frames is None or frames >= len(ends):
         return None
     counts: list[int] = []
-    line = 1  # the separator that ends the frame's own line
+    line = 1  # index of the separator that ends the line of the frame
     for _ in range(frames):
         if line >= len(ends):
             return None
@@ -244,32 +245,32 @@ def _body_counts(content: bytes, ends: np.ndarray, crlf: bool) -> np.ndarray | N
 def _numbers(
     content: bytes, starts: np.ndarray, stops: np.ndarray
 ) -> np.ndarray | None:
-    """The float32 of the text between each start and stop; None if one is not a number.
+    """Convert the text between each start and stop to float32; None if one is invalid.
 
-    Texts such as -0.1234567, of up to 8 digits behind the point, are converted side by
-    side. All their digits make an integer that float64 holds exactly, as it does the
-    power of ten below it, so that the quotient is rounded as ``float`` would. The other
-    texts, such as 1e-05 and 12.5, are left to ``float``.
+    Numbers such as -0.1234567, one digit before and up to 8 after the point, are
+    converted in parallel (SIMD within a register). Their digits form an integer that
+    float64 represents exactly, as it does the power of ten to divide by, so the
+    quotient is rounded as by ``float``. Others, such as 1e-05 or 12.5, go to ``float``.
 
-    Behind each stop there are 8 bytes at least: the joint's other values.
+    At least 8 bytes must follow each stop; the joint's other values do.
     """
     text = np.frombuffer(content, dtype=np.uint8)
     negative = text[starts] == _MINUS
     first = starts + negative
-    digits = first + 2  # behind the point
+    digits = first + 2  # after the point
     length = stops - digits
     whole = _words(text, first, 2) - np.uint16(_POINT << 8 | _ZERO)
     usual = (whole <= 9) & ((length - 1).view(np.uint64) < 8)
 
-    # The eight bytes from there on, those behind the stop shifted out. The lowest byte
-    # is the first digit, zeros come in before it.
+    # The eight bytes from there on; bytes after the stop are shifted out, and zeros in.
+    # The lowest byte holds the first digit.
     word = _words(text, digits, 8)
     word ^= np.uint64(0x3030303030303030)
     word <<= np.uint64(64) - np.uint64(8) * length.view(np.uint64)
     above_nine = (word + np.uint64(0x7676767676767676)) | word
     usual &= (above_nine & np.uint64(0x8080808080808080)) == 0
-    # Neighbours are joined to numbers of 2, then 4, then 8 digits: each product holds
-    # ten (hundred, ...) times a number, moved up to its neighbour, plus that neighbour.
+    # Combine neighbours to numbers of 2, then 4, then 8 digits: each product adds ten
+    # (hundred, ...) times a number to its neighbour in the next higher position.
     word *= np.uint64(10 << 8 | 1)
     word >>= np.uint64(8)
     word &= np.uint64(0x00FF00FF00FF00FF)
@@ -292,18 +293,18 @@ def _numbers(
 
 
 def _words(text: np.ndarray, starts: np.ndarray, size: int) -> np.ndarray:
-    """The integers that lie in the ``size`` bytes from each start, low bytes first."""
-    # NumPy gathers raw bytes from any address faster than numbers.
+    """Load the little-endian integers of ``size`` bytes at each start."""
+    # NumPy gathers unaligned raw bytes faster than numbers.
     shape = (max(len(text) - size + 1, 0),)
     at = np.ndarray(shape, f"V{size}", text, strides=(1,))
     return at[starts].view(f"<u{size}")
 
 
-# The slow way, for all other files: it tells what is wrong and where.
+# Slow parser for all other files: it reports what is wrong and where.
 
 
 class _Lines:
-    """The lines of a file, and the errors that name them."""
+    """Line-by-line reader whose errors name the line."""
 
     def __init__(self, content: bytes, where: str) -> None:
         self._lines = io.BytesIO(content)
@@ -311,12 +312,13 @@ class _Lines:
         self._number = 0
 
     def error(self, problem: str) -> InputError:
+        """Return the error for the current line."""
         return InputError(
             f"{self._where}: line {self._number}: {problem}; fetch it again"
         )
 
     def values(self, wanted: int, what: str) -> list[bytes]:
-        """The values on the next line, which must be so many."""
+        """Read the next line, which must have ``wanted`` values."""
         line = self._lines.readline()
         self._number += 1
         if not line:
@@ -327,39 +329,40 @@ class _Lines:
         return values
 
     def count(self, what: str) -> int:
-        """The count on the next line."""
+        """Read the next line, a single count."""
         (value,) = self.values(1, what)
         count = _count(value)
         if count is None:
-            raise self.error(f"{_shown(value)} is not {what}")
+            raise self.error(f"{_excerpt(value)} is not {what}")
         return count
 
     def tracking_id(self) -> bytes:
-        """The tracking id on the next line."""
+        """Read the next line, a body's, and return its tracking id."""
         tracking_id = self.values(_VALUES[0], "a body")[0]
         if not tracking_id.isdigit():
-            raise self.error(f"{_shown(tracking_id)} is not a tracking id")
+            raise self.error(f"{_excerpt(tracking_id)} is not a tracking id")
         return tracking_id
 
     def point(self) -> list[float]:
-        """x, y, z on the next line."""
+        """Read the next line, a joint's, and return x, y, z."""
         point = []
         for value in self.values(_VALUES[-1], "a joint")[:3]:
             number = _number(value)
             if number is None:
-                raise self.error(f"{_shown(value)} is not a finite number")
+                raise self.error(f"{_excerpt(value)} is not a finite number")
             point.append(number)
         return point
 
     def end(self) -> None:
-        """Refuse more lines, unless they are blank."""
+        """Raise if a line that is not blank follows."""
         for line in self._lines:
             self._number += 1
             if line.strip():
                 raise self.error("more lines than the counts say")
 
 
-def _read_by_line(content: bytes, where: str) -> Recording:
+def _parse_by_line(content: bytes, where: str) -> Recording:
+    """Parse any file; raise InputError at the first flaw."""
     lines = _Lines(content, where)
     frame: list[int] = []
     ids: list[bytes] = []
@@ -383,12 +386,12 @@ def _read_by_line(content: bytes, where: str) -> Recording:
 
 
 def _count(text: bytes) -> int | None:
-    """A count of up to nine digits; None for any other text."""
+    """Convert a count of up to nine digits; return None for other text."""
     return int(text) if len(text) <= 9 and text.isdigit() else None
 
 
 def _number(text: bytes) -> float | None:
-    """A number that is finite in float32; None for any other text."""
+    """Convert a number that is finite in float32; return None for other text."""
     try:
         number = float(text)
     except ValueError:
@@ -398,44 +401,44 @@ def _number(text: bytes) -> float | None:
     return number
 
 
-def _shown(value: bytes) -> str:
+def _excerpt(value: bytes) -> str:
     return repr(value[:20].decode("ascii", errors="replace"))
 
 
 def _tracks(ids: Sequence[bytes]) -> np.ndarray:
-    """Number the ids from 0 in the order in which they appear, (B,) int64."""
+    """Number the ids from 0 in order of appearance, (B,) int64."""
     number: dict[bytes, int] = {}
     return np.array([number.setdefault(i, len(number)) for i in ids], dtype=np.int64)
 
 
 def select_bodies(recording: Recording) -> np.ndarray:
-    """The clip of a recording: its two bodies of most motion, the main actor first.
+    """Choose the two bodies with the most motion, the main actor first.
 
-    The rules are those by which the field prepares this data set (the scripts that SGN
-    and CTR-GCN publish), which the paper does not describe:
+    The paper does not describe this step. The rules are those of the preparation
+    scripts that SGN and CTR-GCN publish:
 
-    1. A body whose joints are all exactly 0 is not there.
-    2. Of several tracks those of 11 frames or fewer are dropped, then those of which
-       69.754 % of the frames or more are implausible: wider than 0.8 times the height.
-    3. A track's motion is the variance of its points, over frames and joints, summed
-       over x, y, z; the smaller of that in all its frames and in the plausible ones.
-    4. From most motion to least, a track becomes the first body, or else the second, in
-       whose frames none is yet: a person who was lost and found under a new id is one
-       body. A track that fits neither is dropped.
-    5. Frames in which neither body is there are cut out.
+    1. A body whose joints are all exactly 0 is absent.
+    2. Of several tracks, those of 11 frames or fewer are dropped, then those with at
+       least 69.754 % implausible frames: body wider than 0.8 times its height.
+    3. A track's motion is the variance of its points over frames and joints, summed
+       over x, y, z; over all or over the plausible frames, whichever is smaller.
+    4. In order of descending motion, a track is assigned to the first body, or else to
+       the second, that is free in all its frames: a person who was lost and found
+       again under a new id stays one body. A track that fits neither is dropped.
+    5. Frames with neither body are removed.
 
-    Those scripts leave some cases open or go wrong in them. Here neither step of rule 2
-    drops all tracks; a track has the frames that it is in (theirs count on from the
-    first, which closes its gaps); of one id twice in a frame the later counts.
+    Those scripts leave some cases undefined or handle them wrongly. Here, rule 2 never
+    drops all tracks; a track keeps its frame numbers (theirs closes gaps); if an id
+    occurs twice in a frame, the later body is used.
 
     Returns:
-        (T, 2, 25, 3) float32, zeros where a body is absent; T is 0 if nobody is there.
+        (T, 2, 25, 3) float32, zeros where a body is absent; T is 0 without a body.
     """
     there = recording.joints.reshape(-1, _JOINTS * 3).any(axis=1)
     if not there.any():
         return np.zeros((0, _BODIES, _JOINTS, 3), dtype=np.float32)
     joints = recording.joints[there]
-    # Frames are counted without the empty ones: a file may claim any number of those.
+    # Empty frames are not counted: a file may claim any number of them.
     frame = np.cumsum(np.diff(recording.frame[there], prepend=-1) > 0) - 1
     clip = np.zeros((frame[-1] + 1, _BODIES, _JOINTS, 3), dtype=np.float32)
     taken = np.zeros((_BODIES, len(clip)), dtype=bool)
@@ -449,19 +452,19 @@ def select_bodies(recording: Recording) -> np.ndarray:
 
 
 def _split(track: np.ndarray) -> list[np.ndarray]:
-    """The rows of each track, tracks in the order in which they appear."""
+    """Return the row numbers of each track, tracks in order of appearance."""
     order = np.argsort(track, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(track[order])) + 1)
 
 
 def _by_motion(tracks: list[np.ndarray], joints: np.ndarray) -> list[np.ndarray]:
-    """Rules 2 and 3: the plausible tracks, from most motion to least."""
+    """Apply rules 2 and 3: plausible tracks in order of descending motion."""
     if len(tracks) == 1:
         return tracks
-    tracks = [rows for rows in tracks if len(rows) > SHORT] or tracks
+    tracks = [rows for rows in tracks if len(rows) > NOISE_FRAMES] or tracks
     x, y = joints[..., 0], joints[..., 1]
-    plausible = np.ptp(x, axis=1) <= SPREAD * np.ptp(y, axis=1)
-    good = [rows for rows in tracks if np.mean(~plausible[rows]) < IMPLAUSIBLE]
+    plausible = np.ptp(x, axis=1) <= NOISE_SPREAD * np.ptp(y, axis=1)
+    good = [rows for rows in tracks if np.mean(~plausible[rows]) < NOISE_SHARE]
 
     def motion(rows: np.ndarray) -> float:
         every = _variance(joints[rows])
@@ -473,21 +476,21 @@ def _by_motion(tracks: list[np.ndarray], joints: np.ndarray) -> list[np.ndarray]
 
 
 def _variance(joints: np.ndarray) -> float:
-    """The summed variance of points (F, N, 3)."""
+    """Return the variance of points (F, N, 3), summed over x, y, z."""
     columns = joints.reshape(-1, 3).T.astype(np.float64, order="C")
     return float(columns.var(axis=1).sum())
 
 
 def _parse(file: SourceFile) -> np.ndarray:
-    """One file as (T, 2, 25, 3) float32."""
+    """Parse a file to (T, 2, 25, 3) float32."""
     clip = select_bodies(read_recording(file.read(), file.where))
     if not len(clip):
-        raise InputError(f"{file.where}: no body in any frame; leave the file out")
+        raise InputError(f"{file.where}: no body in any frame; remove the file")
     return clip
 
 
-def _leave_out(name: str) -> str | None:
-    """Why a clip of this name is not part of the data set."""
+def _skip_reason(name: str) -> str | None:
+    """Return why a clip of this name is not part of the data set, or None."""
     setup, camera, performer, replication, code = (
         int(name[i + 1 : i + 4]) for i in range(0, len(name), 4)
     )
@@ -499,7 +502,7 @@ def _leave_out(name: str) -> str | None:
     return None
 
 
-RELEASES = (
+FORMATS = (
     SourceFormat(
         key=KEY,
         classes=CLASSES,
@@ -517,6 +520,33 @@ RELEASES = (
             "subject": tuple(range(1, 41)),
         },
         parse=_parse,
-        leave_out=_leave_out,
+        skip_reason=_skip_reason,
     ),
+)
+
+INFO = DatasetInfo(
+    title="NTU RGB+D",
+    what="Daily, medical and two-person actions before three Kinect v2 cameras.",
+    citation="A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, NTU RGB+D: A Large Scale "
+    "Dataset for 3D Human Activity Analysis, CVPR 2016",
+    home=("https://rose1.ntu.edu.sg/dataset/actionRecognition/",),
+    terms="registration and a signed release agreement; academic, non-commercial "
+    "use; it may not be passed on",
+    contents="56,880 files, of which 302 are listed as broken; 60 classes, 40 "
+    "persons, 25 joints",
+    protocols=(
+        ("cross-subject", "40,091 / 16,487"),
+        ("cross-view", "37,646 / 18,932"),
+    ),
+    quirks=(
+        "The counts are those without the 302 clips whose skeletons are listed as "
+        "missing or broken; with them 40,320 / 16,560 and 37,920 / 18,960.",
+        "The paper speaks of 56,000 clips and of 16,540 test clips; the files are "
+        "56,880 and 16,560.",
+        "Body ids come and go within a clip, and chairs or tables are sometimes "
+        "tracked as bodies: the reader keeps the two plausible bodies of most "
+        "motion.",
+        "Lines end with CR LF in the original files, with LF in some copies.",
+    ),
+    prepare="prepare ntu --source path/to/nturgbd_skeletons_s001_to_s017.zip",
 )

@@ -1,8 +1,7 @@
 """The 302 clips of NTU RGB+D 60 whose skeletons are missing or incomplete.
 
-The authors of the data set list them beside it, and nearly all later work leaves them
-out: 56,578 of the 56,880 clips remain. They are kept here as numbers, so that no list
-has to be fetched.
+The authors of the data set publish the list, and nearly all later work excludes these
+clips: 56,578 of the 56,880 remain. A clip is the number of the digits of its name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Northwestern-UCLA Multiview Action 3D: 10 classes, 10 subjects, 3 cameras.
 
 J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view Action Modeling, Learning and
-Recognition", CVPR 2014. Read from the JSON release that the field uses, one file a
-clip; from one npz that holds the same; or from the authors' text files, one a frame.
+Recognition", CVPR 2014. Read from the JSON release that most papers use, one file per
+clip; from an equivalent npz; or from the authors' text files, one per frame.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 from skellib.data.packed import PackedDataset
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
-from skellib.readers import release
-from skellib.readers.release import SourceFormat
+from skellib.readers import source_format
+from skellib.readers.info import DatasetInfo
+from skellib.readers.source_format import SourceFormat
 from skellib.readers.sources import SourceFile, check_finite
 
 KEY = "nucla"
@@ -45,25 +46,25 @@ def read(source: str | Path) -> PackedDataset:
     Args:
         source: a folder or zip archive with ``a01_s01_e00_v01.json`` and so on at any
             depth, or an ``.npz`` with ``joints`` (frames, 20, 3), ``lengths``,
-            ``label``, ``subject``, ``view``, ``episode`` and ``name``; where that has
-            ``duplicate_of`` too, it must agree with what is found here. If there is
-            no JSON file, the original text files count:
+            ``label``, ``subject``, ``view``, ``episode`` and ``name``; a field
+            ``duplicate_of`` is checked if present. Without any JSON file, the original
+            text files are read:
             ``view_1/a01_s01_e00/frame_12_tc_90467351_skeletons.txt`` and so on.
 
     Returns:
         Clips in the order of their names, joints in metres in the camera's frame;
-        joints that were not tracked are 0; ``extras["episode"]`` (n,). Of a text file
-        with several skeletons the first counts; a frame without one is left out, as
-        in the JSON release, so the frames of a clip may skip a moment.
+        joints that were not tracked are 0; ``extras["episode"]`` (n,). Of several
+        skeletons in a text file the first is kept. A frame without a skeleton is
+        dropped, as in the JSON release, so frames may not be equally spaced in time.
 
     Raises:
-        InputError: a file that is missing, damaged, or not as the release has it.
+        InputError: a file that is missing, damaged, or not in the released format.
     """
-    return release.read(RELEASES, source)
+    return source_format.read(FORMATS, source)
 
 
 def _parse(file: SourceFile) -> np.ndarray:
-    """One JSON file as (T, 1, 20, 3) float64."""
+    """Parse a JSON file to (T, 1, 20, 3) float64."""
     content = file.read()
     try:
         data = json.loads(content)
@@ -84,7 +85,7 @@ def _parse(file: SourceFile) -> np.ndarray:
 
 
 def _skeletons(where: str, frames: object) -> np.ndarray:
-    """The frames of a JSON file as (T, 20, 3) float64."""
+    """Convert the frames of a JSON file to (T, 20, 3) float64."""
     if not isinstance(frames, list) or not frames:
         raise InputError(f"{where}: field 'skeletons': no list of frames")
     for number, frame in enumerate(frames):
@@ -98,7 +99,7 @@ def _skeletons(where: str, frames: object) -> np.ndarray:
         values = np.array(frames)
     except (ValueError, OverflowError):
         values = np.array(None)
-    # Text and booleans would turn into numbers without a word.
+    # NumPy would silently convert text and booleans to numbers.
     if values.dtype.kind not in "fi" or values.shape[1:] != (_LAYOUT.size, 3):
         raise InputError(
             f"{where}: field 'skeletons': a joint is not three numbers x, y, z"
@@ -108,7 +109,7 @@ def _skeletons(where: str, frames: object) -> np.ndarray:
 
 
 def _parse_frames(files: Sequence[SourceFile]) -> np.ndarray:
-    """The text files of one clip as (T, 1, 20, 3) float64."""
+    """Parse the text files of one clip to (T, 1, 20, 3) float64."""
     skeletons = [_skeleton(file) for file in files if file.size]
     frames = [each for each in skeletons if each is not None]
     if not frames:
@@ -119,7 +120,7 @@ def _parse_frames(files: Sequence[SourceFile]) -> np.ndarray:
 
 
 def _skeleton(file: SourceFile) -> np.ndarray | None:
-    """The first skeleton of a text file, (20, 3) float64; None if there is none."""
+    """Parse the first skeleton of a text file, (20, 3) float64; None without one."""
     try:
         text = file.read().decode("ascii")
     except UnicodeDecodeError:
@@ -129,7 +130,7 @@ def _skeleton(file: SourceFile) -> np.ndarray | None:
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip()
     ]
-    size = 1 + _LAYOUT.size  # a line with a number, then one a joint
+    size = 1 + _LAYOUT.size  # a line with a number, then one per joint
     if len(lines) == 1 and lines[0][1].strip() == "0":
         return None
     if len(lines) % size:
@@ -147,7 +148,7 @@ def _skeleton(file: SourceFile) -> np.ndarray | None:
 
 
 def _values(where: str, number: int, line: str, count: int) -> list[float]:
-    """The finite numbers of a line: ``x,y,z,state`` of a joint."""
+    """Parse a line of finite numbers, such as a joint's ``x,y,z,state``."""
     try:
         values = [float(value) for value in line.split(",")]
     except ValueError:
@@ -158,8 +159,8 @@ def _values(where: str, number: int, line: str, count: int) -> list[float]:
     return values
 
 
-def _called(groups: Mapping[str, str]) -> str:
-    """The name that the JSON release gives a clip."""
+def _json_name(groups: Mapping[str, str]) -> str:
+    """Return the name of the clip in the JSON release."""
     parts = (("a", "code"), ("s", "subject"), ("e", "episode"), ("v", "view"))
     return "_".join(f"{letter}{int(groups[group]):02d}" for letter, group in parts)
 
@@ -175,21 +176,46 @@ _JSON = SourceFormat(
     allowed={"code": CODES, "view": (1, 2, 3)},
     parse=_parse,
 )
-RELEASES = (
+FORMATS = (
     _JSON,
-    replace(  # the original text: a file a frame
+    replace(  # the original text, one file per frame
         _JSON,
         name="",
         ending="",
         example="view_1/a01_s01_e00/frame_12_tc_90467351_skeletons.txt",
         parse=None,
-        # A frame's number may be there twice, at two times: two frames.
+        # The same frame number with two timestamps means two frames.
         pattern=(
             r"view_?(?P<view>\d{1,2})/"
             r"a(?P<code>\d\d)_s(?P<subject>\d\d)_e(?P<episode>\d\d)/"
             r"[^/]*?(?P<frame>\d{1,9}(?:_tc_\d{1,12})?)[^/]*\.txt"
         ),
-        naming=_called,
+        naming=_json_name,
         parse_frames=_parse_frames,
     ),
+)
+
+INFO = DatasetInfo(
+    title="Northwestern-UCLA Multiview Action 3D",
+    what="Ten everyday actions before three Kinect cameras at once.",
+    citation="J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, Cross-view Action "
+    "Modeling, Learning and Recognition, CVPR 2014",
+    home=(
+        "http://users.eecs.northwestern.edu/~jwa368/my_data.html",
+        "https://github.com/Uason-Chen/CTR-GCN",
+    ),
+    terms="none stated that we know of beyond citing the paper; treat as research only",
+    contents="1484 clips in the JSON release that the field uses (papers speak of "
+    "1494), 10 classes, 10 persons, 20 joints",
+    protocols=(("cross-view", "1020 / 464, of which 369 are clean"),),
+    quirks=(
+        "95 of the 464 test clips repeat the numbers of a training clip: all of "
+        "view 3 of the classes pick up with two hands and drop trash.",
+        "16 pairs of clips of subject 1, donning and doffing, share frames, all "
+        "among the training views.",
+        "Two clips have a single frame; two have one frame with untracked joints, "
+        "stored as zeros.",
+        "There is no class a07 and no a10.",
+    ),
+    prepare="prepare nucla --source path/to/all_sqe.zip",
 )

@@ -1,12 +1,13 @@
-"""Preparing a data set: its files are parsed on all cores, part by part.
+"""Preparation of a data set: parse its files in parallel and write the packed file.
 
-Memory is that of a part for each worker. What is done is kept in a folder beside the
-target, ``.<name>.npz.work``, until the whole set is written; so a preparation that was
-stopped goes on where it was.
+Each worker writes shards of at most `CLIPS` clips to a folder beside the target,
+``.<name>.npz.work``, and holds one shard in memory. The folder is kept until the packed
+file is complete, so that an interrupted preparation resumes.
 """
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -27,8 +28,8 @@ from tqdm import tqdm
 
 from skellib.data.writing import (
     ClipStream,
+    build_contents,
     clip_names,
-    contents_of,
     duplicate_of,
     packed_dtype,
     write,
@@ -37,39 +38,39 @@ from skellib.data.writing import (
 from skellib.errors import InputError
 from skellib.paths import atomic_write, write_errors
 from skellib.readers import shards
-from skellib.readers.release import (
+from skellib.readers.shards import Files, Recipe, Shard
+from skellib.readers.source_format import (
     ClipIndex,
     SourceFormat,
-    fields,
+    dataset_arguments,
     nothing_usable,
     scan,
     source_line,
 )
-from skellib.readers.shards import Files, Part, Recipe
 from skellib.readers.sources import SkippedFile
 
 CLIPS = 64
-"""The most clips in a part."""
+"""Most clips in a shard."""
 BYTES = 2**26
-"""A part ends with the clip whose files bring it to this size, unpacked."""
+"""Size of a shard's source files, in uncompressed bytes, that closes the shard."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a preparation made.
+    """Result of a preparation.
 
     Attributes:
-        path: of the packed file.
-        clips: how many it holds.
-        left_out: the files that it does not hold, and why: first those that cannot be
-            used, then those that the release's own lists leave out.
-        bad: how many of these cannot be used.
-        notes: what the data's owner should know, a line each.
+        path: the packed file.
+        clips: number of clips in it.
+        skipped: files that are not in it, with the reason: first those that cannot be
+            used, then those that the authors' own lists exclude.
+        bad: number of skipped files that cannot be used.
+        notes: messages for the owner of the data, one line each.
     """
 
     path: Path
     clips: int
-    left_out: tuple[SkippedFile, ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
     bad: int = 0
     notes: tuple[str, ...] = ()
 
@@ -77,7 +78,7 @@ class Prepared:
 def from_stream(
     path: Path, stream: ClipStream, dtype: str | np.dtype, progress: bool
 ) -> Prepared:
-    """Write a stream's clips as the packed file.
+    """Write the clips of a stream to the packed file.
 
     Raises:
         InputError: as ``writing.write``.
@@ -91,12 +92,12 @@ def from_stream(
                 advance(1)
 
     write(path, replace(stream, clips=clips), dtype)
-    list_left_out(path, ())
+    write_skipped_list(path, ())
     return Prepared(path, total, notes=tuple(_one_sided(stream)))
 
 
 def _one_sided(stream: ClipStream) -> Iterator[str]:
-    """Say it if a side of the split that came with the clips has none."""
+    """Yield a note if a side of the split that came with the clips is empty."""
     if "split" in stream.extras:
         split = np.asarray(stream.extras["split"])
         train, test = (int((split == side).sum()) for side in (0, 1))
@@ -108,7 +109,7 @@ def _one_sided(stream: ClipStream) -> Iterator[str]:
 
 
 def from_files(
-    releases: Sequence[SourceFormat],
+    formats: Sequence[SourceFormat],
     sources: Sequence[str | Path],
     path: Path,
     *,
@@ -121,84 +122,83 @@ def from_files(
     """Read the files of a data set and write the packed file.
 
     Args:
-        releases: the formats that the data set comes in.
+        formats: formats of the data set.
         sources: folders and zip archives.
-        path: of the packed file.
-        strict: whether a bad file is an error, not left out.
+        path: the packed file.
+        strict: raise on a damaged file instead of skipping it.
         dtype: of the joints.
-        workers: processes that parse; 1 parses in this one, None takes every core.
-        max_bytes: the most that is read of one file.
-        progress: whether to show how far it is.
+        workers: number of processes; 1 starts none, None one per core.
+        max_bytes: size limit of a single file.
+        progress: show the progress.
 
     Raises:
-        InputError: a source that is not there or has no file of the data set, no file
-            that can be used, one name twice, or, where ``strict``, a bad file.
-        RuntimeError: a parser failed; the message names the file.
+        InputError: a missing source or one without a file of the data set, no usable
+            file, a duplicate name, another preparation of the same target at this
+            moment, or, if ``strict``, a damaged file.
+        RuntimeError: a bug in a parser; the message names the file.
     """
-    listing = scan(releases, sources, max_bytes)
-    if strict and listing.faults:
-        raise InputError(str(listing.faults[0]))
-    if not listing.files:
-        raise nothing_usable(listing.release.key, [*listing.faults, *listing.omitted])
-    release = listing.release
-    recipe = Recipe(
-        release.key, release.reader, release.shape, packed_dtype(dtype), strict
-    )
+    index = scan(formats, sources, max_bytes)
+    found = index.source_format
+    if strict and index.faults:
+        raise InputError(str(index.faults[0]))
+    if not index.files:
+        raise nothing_usable(found.key, [*index.faults, *index.excluded])
+    recipe = Recipe(found.key, found.reader, found.shape, packed_dtype(dtype), strict)
     with _working_folder(path) as folder:
-        made = _make_parts(recipe, listing.files, folder, workers, progress)
-        bad = listing.faults + [each for part, _ in made for each in part.left_out]
+        made = _make_shards(recipe, index.files, folder, workers, progress)
+        bad = index.faults + [each for shard, _ in made for each in shard.skipped]
         if strict and bad:
             raise InputError(str(bad[0]))
-        if not any(len(part.kept) for part, _ in made):
-            for part, _ in made:
-                part.path.unlink(missing_ok=True)
-            raise nothing_usable(release.key, bad)
-        clips = _join(path, recipe, listing, made, sources, folder)
-    left_out = (*bad, *listing.omitted)
-    list_left_out(path, left_out)
-    return Prepared(path, clips, left_out, len(bad))
+        if not any(len(shard.kept) for shard, _ in made):
+            for shard, _ in made:
+                shard.path.unlink(missing_ok=True)
+            raise nothing_usable(found.key, bad)
+        clips = _join(path, recipe, index, made, sources, folder)
+    skipped = (*bad, *index.excluded)
+    write_skipped_list(path, skipped)
+    return Prepared(path, clips, skipped, len(bad))
 
 
 def _join(
     path: Path,
     recipe: Recipe,
-    listing: ClipIndex,
-    made: Sequence[tuple[Part, int]],
+    index: ClipIndex,
+    made: Sequence[tuple[Shard, int]],
     sources: Sequence[str | Path],
     folder: Path,
 ) -> int:
-    """Write the packed file from its parts; returns the number of clips."""
-    kept = np.concatenate([first + part.kept for part, first in made])
-    lengths = np.concatenate([part.lengths for part, _ in made])
-    facts = {field: values[kept] for field, values in listing.facts.items()}
+    """Write the packed file from its shards and return the number of clips."""
+    kept = np.concatenate([first + shard.kept for shard, first in made])
+    lengths = np.concatenate([shard.lengths for shard, _ in made])
+    fields = {field: values[kept] for field, values in index.fields.items()}
     stream = ClipStream(
         lambda: iter(()),
-        name=[listing.names[i] for i in kept],
-        layout=listing.release.layout,
-        classes=listing.classes,
+        name=[index.names[i] for i in kept],
+        layout=index.source_format.layout,
+        classes=index.classes,
         key=recipe.key,
         source=source_line(len(kept), sources),
-        **fields(facts),  # type: ignore[arg-type]
+        **dataset_arguments(fields),  # type: ignore[arg-type]
     )
-    earlier = duplicate_of([each for part, _ in made for each in part.digests])
-    contents = contents_of(stream, clip_names(stream.name), lengths, earlier)
+    earlier = duplicate_of([each for shard, _ in made for each in shard.digests])
+    contents = build_contents(stream, clip_names(stream.name), lengths, earlier)
     shape = (int(lengths.sum()), *recipe.shape)
-    frames = (part.joints() for part, _ in made)
+    frames = (shard.joints() for shard, _ in made)
     with write_errors(path):
         write_file(path, contents, recipe.dtype, shape, frames, folder)
     return len(kept)
 
 
-def _make_parts(
+def _make_shards(
     recipe: Recipe,
     clips: Sequence[Files],
     folder: Path,
     workers: int | None,
     progress: bool,
-) -> list[tuple[Part, int]]:
-    """Every part, and the number of its first clip."""
-    cut = list(_cut(clips))
-    todo = [some for _, some in cut if shards.find(recipe, some, folder) is None]
+) -> list[tuple[Shard, int]]:
+    """Make the missing shards; return all, each with the number of its first clip."""
+    batches = list(_cut(clips))
+    todo = [batch for _, batch in batches if shards.find(recipe, batch, folder) is None]
     workers = min(workers or os.cpu_count() or 1, len(todo))
     done = len(clips) - sum(map(len, todo))
     with _progress(len(clips), progress, done) as advance:
@@ -206,22 +206,22 @@ def _make_parts(
             for number in _in_processes(recipe, todo, folder, workers):
                 advance(number)
         else:
-            for some in todo:
-                shards.make(recipe, some, folder)
-                advance(len(some))
+            for batch in todo:
+                shards.make(recipe, batch, folder)
+                advance(len(batch))
     made = []
-    for first, some in cut:
-        part = shards.find(recipe, some, folder)
-        if part is None:
+    for first, batch in batches:
+        shard = shards.find(recipe, batch, folder)
+        if shard is None:
             raise InputError(
                 f"{folder}: changed by another program; run the same command again"
             )
-        made.append((part, first))
+        made.append((shard, first))
     return made
 
 
 def _cut(clips: Sequence[Files]) -> Iterator[tuple[int, Sequence[Files]]]:
-    """Clips that follow each other, a part's at a time, and the number of the first."""
+    """Yield the clips of each shard, with the number of the first."""
     first, size = 0, 0
     for i, files in enumerate(clips):
         size += sum(file.size for file in files)
@@ -235,15 +235,15 @@ def _cut(clips: Sequence[Files]) -> Iterator[tuple[int, Sequence[Files]]]:
 def _in_processes(
     recipe: Recipe, todo: Sequence[Sequence[Files]], folder: Path, workers: int
 ) -> Iterator[int]:
-    """Make parts in several processes; yields the clips of each as it is done."""
-    # Not fork: it is unsafe where threads run, and other systems do not have it.
+    """Make shards in several processes; yield the number of clips of each when done."""
+    # Fork is unsafe in a process with threads, and not available everywhere.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, _start_worker)
     try:
-        futures = [pool.submit(shards.make, recipe, some, folder) for some in todo]
-        for future, some in zip(futures, todo, strict=True):
+        futures = [pool.submit(shards.make, recipe, batch, folder) for batch in todo]
+        for future, batch in zip(futures, todo, strict=True):
             future.result()
-            yield len(some)
+            yield len(batch)
     except BrokenProcessPool:
         raise InputError(
             f"{recipe.key}: a worker process ended (killed, or out of memory); run the "
@@ -254,7 +254,7 @@ def _in_processes(
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it however it ends."""
+    """Make a worker ignore Ctrl-C, and exit whenever its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -268,31 +268,57 @@ def _start_worker() -> None:
 
 @contextmanager
 def _working_folder(path: Path) -> Iterator[Path]:
-    """The folder of a target's parts; removed when the target is done.
+    """Provide the folder of a target's shards, locked, and remove it on success.
 
-    What was made stays where the preparation is stopped; nothing stays where there is
-    nothing to go on with.
+    After an error, shards that were made stay. An empty folder is removed, together
+    with the parent folders that were created for it.
+
+    Raises:
+        InputError: another process uses the folder, or it cannot be created.
     """
     folder = path.parent / f".{path.name}.work"
     new = [each for each in (path.parent, *path.parent.parents) if not each.exists()]
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder, path):
+        try:
+            yield folder
+        except BaseException:
+            if not any(folder.glob("*.npz")):
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):  # another program may have used them
+                    for each in new:
+                        each.rmdir()
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path, target: Path) -> Iterator[None]:
+    """Hold the operating system's lock on a folder; it ends with the process.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        yield folder
-    except BaseException:
-        if not any(folder.glob("*.npz")):
-            shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):  # another program may have used them
-                for each in new:
-                    each.rmdir()
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{target}: is being prepared by another process; wait until it ends"
+            ) from None
+        except OSError:  # some network file systems have no locks
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
-def list_left_out(path: Path, left_out: Iterable[SkippedFile]) -> None:
-    """Write the list of what a packed file does not hold; none where it holds all."""
-    target = path.with_suffix(".left_out.txt")
-    text = "".join(f"{each}\n" for each in left_out)
+def write_skipped_list(path: Path, skipped: Iterable[SkippedFile]) -> None:
+    """Write the list of skipped files beside a packed file; none if it is empty."""
+    target = path.with_suffix(".skipped.txt")
+    text = "".join(f"{each}\n" for each in skipped)
     with write_errors(target):
         if not text:
             target.unlink(missing_ok=True)
@@ -301,10 +327,10 @@ def list_left_out(path: Path, left_out: Iterable[SkippedFile]) -> None:
             file.write(text.encode("utf-8", "backslashreplace"))
 
 
-class _Lines:
-    """A line for every tenth of the way, where there is no terminal to draw on.
+class _LineProgress:
+    """Progress report for output that is not a terminal: a line every 10 %.
 
-    Not more often than every second, but for the last.
+    At most one line a second is printed, apart from the last.
     """
 
     def __init__(self, total: int, done: int) -> None:
@@ -327,11 +353,11 @@ class _Lines:
 def _progress(
     total: int, shown: bool, done: int = 0
 ) -> Iterator[Callable[[int], object]]:
-    """A function to call with the number of further clips that are done."""
+    """Provide a function that reports a number of further clips as done."""
     if not shown:
         yield lambda clips: None
     elif sys.stderr.isatty():
         with tqdm(total=total, initial=done, unit="clip", smoothing=0.1) as bar:
             yield bar.update
     else:
-        yield _Lines(total, done)
+        yield _LineProgress(total, done)

@@ -2,7 +2,7 @@
 
 K. Yun, J. Honorio, D. Chattopadhyay, T. L. Berg, D. Samaras, "Two-person Interaction
 Detection Using Body-Pose Features and Multiple Instance Learning", CVPR Workshops 2012.
-Read from the text files, one a clip, or from one npz that holds the same.
+Read from the text files, one per clip, or from an equivalent npz.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 from skellib.data.packed import PackedDataset
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
-from skellib.readers import release
-from skellib.readers.release import Facts, SourceFormat
+from skellib.readers import source_format
+from skellib.readers.info import DatasetInfo
+from skellib.readers.source_format import ClipFields, SourceFormat
 from skellib.readers.sources import SourceFile
 
 KEY = "sbu"
@@ -39,7 +40,7 @@ def read(source: str | Path) -> PackedDataset:
 
     Args:
         source: a folder or zip archive with ``s01s02/01/001/skeleton_pos.txt`` and so
-            on at any depth (a folder of such archives will do too), or an ``.npz``
+            on at any depth (or a folder of such archives), or an ``.npz``
             with ``joints`` (frames, 2, 15, 3), ``lengths``, ``label``,
             ``subject`` (n, 2: acting, reacting) and ``name``.
 
@@ -51,11 +52,11 @@ def read(source: str | Path) -> PackedDataset:
     Raises:
         InputError: a file that is missing, damaged, or not as published.
     """
-    return release.read(RELEASES, source)
+    return source_format.read(FORMATS, source)
 
 
 def _parse(file: SourceFile) -> np.ndarray:
-    """One text file as (T, 2, 15, 3) float64."""
+    """Parse a text file to (T, 2, 15, 3) float64."""
     try:
         lines = file.read().decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -71,7 +72,7 @@ def _parse(file: SourceFile) -> np.ndarray:
 
 
 def _numbers(where: str, line: str) -> list[float]:
-    """The coordinates on a line, without the frame's number before them."""
+    """Parse the coordinates on a line, without the leading frame number."""
     values = line.split(",")
     wanted = 1 + _BODIES * _LAYOUT.size * 3
     if len(values) != wanted:
@@ -91,12 +92,13 @@ def _numbers(where: str, line: str) -> list[float]:
     return numbers[1:]
 
 
-def _as_packed(facts: Facts) -> Facts:
-    persons = np.stack([facts["subject"], facts["reacting"]], axis=1)
-    return {"label": facts["label"], "subject": persons}
+def _as_packed(fields: ClipFields) -> ClipFields:
+    """Convert fields from the names to those of the npz: subject is a pair."""
+    persons = np.stack([fields["subject"], fields["reacting"]], axis=1)
+    return {"label": fields["label"], "subject": persons}
 
 
-RELEASES = (
+FORMATS = (
     SourceFormat(
         key=KEY,
         classes=CLASSES,
@@ -109,4 +111,23 @@ RELEASES = (
         parse=_parse,
         as_packed=_as_packed,
     ),
+)
+
+INFO = DatasetInfo(
+    title="SBU Kinect Interaction",
+    what="Eight interactions of two persons.",
+    citation="K. Yun, J. Honorio, D. Chattopadhyay, T. L. Berg, D. Samaras, "
+    "Two-person Interaction Detection Using Body-Pose Features and Multiple "
+    "Instance Learning, CVPR Workshops 2012",
+    home=("https://www3.cs.stonybrook.edu/~kyun/research/kinect_interaction/",),
+    terms="research use; cite the paper",
+    contents="282 clips, 8 classes, 21 ordered pairs of 7 persons, 2 x 15 joints",
+    protocols=(("five folds by pairs of persons", "about 226 / 56"),),
+    quirks=(
+        "x and y are normalised to about 0 to 1, with y down; z is about 0.8 to "
+        "2.5. The authors give the world values as X = 1280 - 2560 x, "
+        "Y = 960 - 1920 y, Z = 10000 z / 7.8125.",
+        "Fifteen frames a second, half of the other sets' rate.",
+    ),
+    prepare="prepare sbu --source path/to/clips",
 )

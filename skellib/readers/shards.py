@@ -1,8 +1,8 @@
-"""Parts of a packed set in the making: some clips each, parsed and kept on disk.
+"""Shards: files with the parsed clips of a part of a data set, during preparation.
 
-A part is named by a digest of what it is made from. So a preparation that is stopped,
-however, goes on with the parts that it has, and a file that has changed since is parsed
-anew. A part is written beside and renamed: there is no half one.
+The name of a shard is a hash of everything it is made from. An interrupted preparation
+therefore reuses its shards, and clips whose files have changed are parsed again. Shards
+are written atomically.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from skellib.paths import atomic_write, write_errors
 from skellib.readers.sources import SkippedFile, SourceFile
 
 Files = tuple[SourceFile, ...]
-"""The files of one clip: one, or one for each frame."""
+"""Files of one clip: a single one, or one per frame."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the clips of a data set are made from files.
+    """Everything that determines how files become clips.
 
     Attributes:
-        key: the data set's short name.
-        parse: reads the clip of its files, (T, M, N, C); a function that another
-            process can import.
-        shape: (M, N, C), which every clip must have.
-        dtype: that the clips are rounded to.
-        strict: whether a bad file is an error, not left out.
+        key: key of the data set.
+        parse: reads a clip (T, M, N, C) from its files; must be importable by other
+            processes.
+        shape: required (M, N, C).
+        dtype: dtype of the stored clips.
+        strict: raise on a damaged file instead of skipping it.
     """
 
     key: str
@@ -48,7 +48,7 @@ class Recipe:
     strict: bool = False
 
     def name(self, clips: Sequence[Files]) -> str:
-        """What the part of these clips is called."""
+        """Return the file name of the shard with these clips."""
         parse = self.parse.args[0] if isinstance(self.parse, partial) else self.parse
         what = [
             FORMAT,
@@ -63,44 +63,44 @@ class Recipe:
 
 @cache
 def _code(path: str) -> int:
-    """What changes with a parser's module."""
+    """Return a checksum of a parser's source file."""
     return zlib.crc32(Path(path).read_bytes())
 
 
 def _state(file: SourceFile) -> tuple[str | int, ...]:
-    """What changes with a file, or with what may be read of it."""
+    """Return values that change whenever the file or its size limit does."""
     position = -1 if file.member is None else file.member
     return file.path, position, file.size, file.stamp, file.max_bytes
 
 
 @dataclass(frozen=True)
-class Part:
-    """What is known of a part without its joints.
+class Shard:
+    """Contents of a shard file except the joints.
 
     Attributes:
-        path: of the file.
-        kept: (k,) int64, which of its clips could be read.
-        lengths: (k,) int64, their frames.
-        digests: k, one for each.
-        left_out: the others, and why.
+        path: the file.
+        kept: (k,) int64, positions of the clips that could be read.
+        lengths: (k,) int64, number of frames of each.
+        digests: SHA-256 of each.
+        skipped: clips that could not be read, with the reason.
     """
 
     path: Path
     kept: np.ndarray
     lengths: np.ndarray
     digests: list[bytes]
-    left_out: list[SkippedFile]
+    skipped: list[SkippedFile]
 
     def joints(self) -> np.ndarray:
-        """The frames of its clips, (F, M, N, C).
+        """Read the frames of all clips, (F, M, N, C).
 
         Raises:
-            InputError: the file has been damaged or removed meanwhile.
+            InputError: the file has been damaged or removed.
         """
         try:
             with np.load(self.path, allow_pickle=False) as data:
                 return data["joints"]
-        except Exception:  # NumPy lists no errors: damage raises all kinds of them
+        except Exception:  # NumPy documents no errors; damage raises many kinds
             self.path.unlink(missing_ok=True)
             raise InputError(
                 f"{self.path}: damaged or removed by another program; run the same "
@@ -109,21 +109,21 @@ class Part:
 
 
 def make(recipe: Recipe, clips: Sequence[Files], folder: Path) -> None:
-    """Read clips and write their part into a folder.
+    """Parse clips and write their shard to a folder.
 
     Raises:
-        InputError: a bad file, where the recipe is strict; a part that cannot be
+        InputError: a damaged file, if the recipe is strict; or the shard cannot be
             written.
-        RuntimeError: the parser failed; the message names the file.
+        RuntimeError: a bug in the parser; the message names the file.
     """
-    kept, joints, digests, left_out = [], [], [], []
+    kept, joints, digests, skipped = [], [], [], []
     for i, files in enumerate(clips):
         try:
             clip = _read(recipe, files)
         except InputError as error:
             if recipe.strict:
                 raise
-            left_out.append(SkippedFile.of(files[0].where, error))
+            skipped.append(SkippedFile.of(files[0].where, error))
             continue
         kept.append(i)
         joints.append(clip)
@@ -138,11 +138,12 @@ def make(recipe: Recipe, clips: Sequence[Files], folder: Path) -> None:
             kept=np.array(kept, dtype=np.int64),
             lengths=np.array([len(clip) for clip in joints], dtype=np.int64),
             digests=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
-            left_out=np.array(json.dumps(left_out)),
+            skipped=np.array(json.dumps(skipped)),
         )
 
 
 def _read(recipe: Recipe, files: Files) -> np.ndarray:
+    """Parse one clip, check its shape and convert it to the recipe's dtype."""
     where = files[0].where
     try:
         clip = recipe.parse(files)
@@ -161,19 +162,19 @@ def _read(recipe: Recipe, files: Files) -> np.ndarray:
     return rounded(clip, recipe.dtype, where)
 
 
-def find(recipe: Recipe, clips: Sequence[Files], folder: Path) -> Part | None:
-    """The part of these clips, if it is there and whole."""
+def find(recipe: Recipe, clips: Sequence[Files], folder: Path) -> Shard | None:
+    """Open the shard of these clips; return None if it is missing or damaged."""
     path = folder / recipe.name(clips)
     if not path.is_file():
         return None
     try:
         with np.load(path, allow_pickle=False) as data:
-            return Part(
+            return Shard(
                 path,
                 data["kept"],
                 data["lengths"],
                 [row.tobytes() for row in data["digests"]],
-                [SkippedFile(*each) for each in json.loads(str(data["left_out"]))],
+                [SkippedFile(*each) for each in json.loads(str(data["skipped"]))],
             )
-    except Exception:  # damage raises all kinds of errors: it is made anew
+    except Exception:  # damage raises many kinds of errors; the shard is made again
         return None

@@ -1,4 +1,4 @@
-"""One clip from a file of its own, for a network to classify."""
+"""Reading of a single clip from a file, for inference."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import numpy as np
 from skellib.errors import InputError
 from skellib.layouts import Layout
 from skellib.readers.clip_tables import read_clip_table
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import SourceFormat
 from skellib.readers.sources import SourceFile
 
 
 def read_clip(
     path: Path | str,
     layout: Layout,
-    releases: Sequence[SourceFormat] = (),
+    formats: Sequence[SourceFormat] = (),
     successive: bool = False,
 ) -> np.ndarray:
-    """One clip from a file of its own.
+    """Read one clip from a file.
 
     Args:
         path: a ``.npy`` (T, M, N, C) or (T, N, C); a ``.csv``, see
-            :mod:`skellib.readers.clip_tables`; or a file of one of ``releases``.
-        layout: of the clip.
-        releases: the file formats of a data set.
-        successive: take the rows of a ``.csv`` as successive frames, whatever their
-            frame numbers, as the training clips were prepared.
+            :mod:`skellib.readers.clip_tables`; or a file of one of ``formats``.
+        layout: skeleton layout of the clip.
+        formats: file formats of a data set.
+        successive: treat the rows of a ``.csv`` as successive frames and ignore their
+            frame numbers, as for the training clips.
 
     Returns:
-        (T, M, N, C), or (T, N, C).
+        (T, M, N, C), or (T, N, C), in the dtype of the file.
 
     Raises:
-        InputError: no such file, none of these, or a bad one.
+        InputError: a missing or damaged file, or an unknown format.
     """
     path = Path(path)
     if not path.is_file():
@@ -46,36 +46,36 @@ def read_clip(
     if suffix == ".npy":
         try:
             clip = np.load(path, allow_pickle=False)
-        except Exception:  # NumPy lists no errors: damage raises all kinds of them
+        except Exception:  # NumPy documents no errors; damage raises many kinds
             clip = None
         if not isinstance(clip, np.ndarray):
             raise InputError(f"{path}: not a readable .npy of numbers")
         return clip
     faults = []
-    for release in releases:
-        if suffix == _suffix(release).lower():
+    for source_format in formats:
+        if suffix == _suffix(source_format).lower():
             try:
-                return _as_released(path, release)
+                return _read_original(path, source_format)
             except InputError as error:
                 faults.append(error)
     if faults:
         raise faults[0]
-    endings = dict.fromkeys([".npy", ".csv", *map(_suffix, releases)])
+    endings = dict.fromkeys([".npy", ".csv", *map(_suffix, formats)])
     raise InputError(f"{path}: ends in none of {', '.join(endings)}")
 
 
-def _suffix(release: SourceFormat) -> str:
-    return Path(f"name{release.ending}").suffix
+def _suffix(source_format: SourceFormat) -> str:
+    return Path(f"name{source_format.ending}").suffix
 
 
-def _as_released(path: Path, release: SourceFormat) -> np.ndarray:
-    """A clip in the format of a release, whatever its name if that can be."""
-    if re.search(rf"(?:^|/){release.path}$", path.absolute().as_posix()):
-        return release.read_clip(path)
+def _read_original(path: Path, source_format: SourceFormat) -> np.ndarray:
+    """Read a clip of an original format, under any name if the format permits."""
+    if re.search(rf"(?:^|/){source_format.path}$", path.absolute().as_posix()):
+        return source_format.read_clip(path)
     file = SourceFile(str(path), {"name": path.stem}, str(path), 0, 0)
     try:
-        return release.reader([file])
+        return source_format.reader([file])
     except KeyError:  # the parser compares the content with the name
         raise InputError(
-            f"{path}: not a name such as {release.example}{release.ending}"
+            f"{path}: not a name such as {source_format.example}{source_format.ending}"
         ) from None

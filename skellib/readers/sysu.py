@@ -1,7 +1,7 @@
 """SYSU 3D Human-Object Interaction: 12 classes, 40 subjects, one camera, 480 clips.
 
 J.-F. Hu, W.-S. Zheng, J. Lai, J. Zhang, "Jointly Learning Heterogeneous Features for
-RGB-D Activity Recognition", CVPR 2015. Read from the MATLAB files, one a clip.
+RGB-D Activity Recognition", CVPR 2015. Read from the MATLAB files, one per clip.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 
 from skellib.data.packed import PackedDataset
 from skellib.layouts import LAYOUTS
-from skellib.readers import matlab, release
-from skellib.readers.release import Annotations, SourceFormat
+from skellib.readers import matlab, source_format
+from skellib.readers.info import DatasetInfo
+from skellib.readers.source_format import Annotations, SourceFormat
 from skellib.readers.sources import SourceFile, natural
 
 KEY = "sysu"
@@ -45,30 +46,29 @@ def read(source: str | Path) -> PackedDataset:
 
     Returns:
         Clips in the order of their names, joints in metres in the camera's frame.
-        ``subject`` is the number in the name of the subject's folder, if every folder
-        has one of its own; else the folder's place in the order of their names, from
-        1, among those that are there.
+        ``subject`` is the number in the name of the subject's folder, if the numbers
+        are unique; otherwise the rank of the folder, from 1, in natural order.
 
     Raises:
         InputError: a file that is missing, damaged, or not as published.
     """
-    return release.read(RELEASES, source)
+    return source_format.read(FORMATS, source)
 
 
 def _parse(file: SourceFile) -> np.ndarray:
-    """One MATLAB file as (T, 1, 20, 3) float64."""
+    """Parse a MATLAB file to (T, 1, 20, 3) float64."""
     return matlab.read_joints(file, "SW", _LAYOUT.size)[:, None]
 
 
 def _annotate(lists: Sequence[SourceFile], clips: Sequence[SourceFile]) -> Annotations:
-    """The subject of each clip, from the names of all the folders."""
+    """Number the subjects by the names of their folders."""
     folders = [file.groups["_folder"] for file in clips]
     subjects = _subjects(sorted(set(folders), key=natural))
     return Annotations([{"subject": subjects[folder]} for folder in folders])
 
 
 def _subjects(folders: Sequence[str]) -> dict[str, int]:
-    """A number for each folder."""
+    """Return the subject number of each folder."""
     digits = [re.findall(r"[0-9]{1,9}", folder) for folder in folders]
     if all(len(each) == 1 for each in digits):
         numbers = [int(each[0]) for each in digits]
@@ -77,7 +77,7 @@ def _subjects(folders: Sequence[str]) -> dict[str, int]:
     return {folder: place for place, folder in enumerate(folders, start=1)}
 
 
-RELEASES = (
+FORMATS = (
     SourceFormat(
         key=KEY,
         classes=CLASSES,
@@ -90,4 +90,23 @@ RELEASES = (
         parse=_parse,
         annotate=_annotate,
     ),
+)
+
+INFO = DatasetInfo(
+    title="SYSU 3D Human-Object Interaction",
+    what="Twelve activities with objects such as a phone, a chair or a mop.",
+    citation="J.-F. Hu, W.-S. Zheng, J. Lai, J. Zhang, Jointly Learning "
+    "Heterogeneous Features for RGB-D Activity Recognition, CVPR 2015",
+    home=("https://www.isee-ai.cn/~hujianfang/ProjectJOULE.html",),
+    terms="see the home page; cite the paper",
+    contents="480 clips, 12 classes, 40 persons, 20 joints",
+    protocols=(
+        ("cross-subject, 30 folds", "240 / 240"),
+        ("same-subject, 30 folds", "240 / 240"),
+    ),
+    quirks=(
+        "We know of no published list of the 30 random halves; ours are drawn from "
+        "a seed.",
+    ),
+    prepare="prepare sysu --source path/to/SYSU3DAction",
 )

@@ -2,7 +2,7 @@
 
 C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A Multimodal Dataset for Human Action
 Recognition Utilizing a Depth Camera and a Wearable Inertial Sensor", ICIP 2015. Read
-from the MATLAB files, one a clip, or from one npz that holds the same.
+from the MATLAB files, one per clip, or from an equivalent npz.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy as np
 
 from skellib.data.packed import PackedDataset
 from skellib.layouts import LAYOUTS
-from skellib.readers import matlab, release
-from skellib.readers.release import SourceFormat
+from skellib.readers import matlab, source_format
+from skellib.readers.info import DatasetInfo
+from skellib.readers.source_format import SourceFormat
 from skellib.readers.sources import SourceFile
 
 KEY = "utd_mhad"
@@ -65,15 +66,15 @@ def read(source: str | Path) -> PackedDataset:
     Raises:
         InputError: a file that is missing, damaged, or not as published.
     """
-    return release.read(RELEASES, source)
+    return source_format.read(FORMATS, source)
 
 
 def _parse(file: SourceFile) -> np.ndarray:
-    """One MATLAB file as (T, 1, 20, 3) float64."""
+    """Parse a MATLAB file to (T, 1, 20, 3) float64."""
     return matlab.read_joints(file, "d_skel", _LAYOUT.size)[:, None]
 
 
-RELEASES = (
+FORMATS = (
     SourceFormat(
         key=KEY,
         classes=CLASSES,
@@ -85,4 +86,25 @@ RELEASES = (
         allowed={"code": tuple(range(1, len(CLASSES) + 1))},
         parse=_parse,
     ),
+)
+
+INFO = DatasetInfo(
+    title="UTD-MHAD, the skeletons",
+    what="Gestures, sports and daily movements before one Kinect camera.",
+    citation="C. Chen, R. Jafari, N. Kehtarnavaz, UTD-MHAD: A Multimodal Dataset "
+    "for Human Action Recognition Utilizing a Depth Camera and a Wearable Inertial "
+    "Sensor, ICIP 2015",
+    home=("https://personal.utdallas.edu/~kehtar/UTD-MHAD.html",),
+    terms="free for research; cite the paper",
+    contents="861 clips, 27 classes, 8 persons, 20 joints",
+    protocols=(("cross-subject, odd persons train", "431 / 430"),),
+    quirks=(
+        "Three of the 864 combinations were never published: a8_s1_t4, a23_s6_t4, "
+        "a27_s8_t4.",
+        "The joints are those of N-UCLA with the trunk counted from the top down.",
+        "Nine pairs of clips share three to six frames, seven of them a clip of "
+        "sit to stand and one of stand to sit. The two clips are always of one "
+        "person, so on one side of the split.",
+    ),
+    prepare="prepare utd_mhad --source path/to/Skeleton",
 )

@@ -7,7 +7,7 @@ import pytest
 
 from skellib import figures
 from skellib.errors import InputError
-from skellib.readers.cards import FACTS, STEP, ClassCount, read
+from skellib.readers.cards import INFO, STEP, ClassCount, read
 
 
 def texts(figure) -> list[str]:
@@ -60,9 +60,9 @@ def test_nearest_distances() -> None:
     assert figures.nearest_distances([0], STEP, 0.25).axes
 
 
-@pytest.mark.parametrize("name", FACTS)
+@pytest.mark.parametrize("name", INFO)
 def test_facts_table(name) -> None:
-    facts = FACTS[name]
+    facts = INFO[name]
     page = figures.facts_table(facts).data
     assert all(f'href="{home}"' in page for home in facts.home)
     assert page.count("<li>") == len(facts.quirks)
@@ -73,5 +73,5 @@ def test_facts_table(name) -> None:
 def test_facts_table_escapes() -> None:
     from dataclasses import replace
 
-    page = figures.facts_table(replace(FACTS["sbu"], what="<b>&")).data
+    page = figures.facts_table(replace(INFO["sbu"], what="<b>&")).data
     assert "&lt;b&gt;&amp;" in page

@@ -78,9 +78,9 @@ def test_prepare_says_what_it_made(tmp_path, capfd, places):
     prepare = ["prepare", "custom", f"--source={tmp_path / 'mine'}", "--name=mine"]
     status, out, _ = call(capfd, *prepare, places[0])
     assert status == 0
-    assert "left out: " in out and "k0_0.csv" in out
+    assert "skipped: " in out and "k0_0.csv" in out
     assert "11 clips, 99 frames, 6 classes, 1 body of 4 joints" in out
-    assert (tmp_path / "packed" / "mine.left_out.txt").is_file()
+    assert (tmp_path / "packed" / "mine.skipped.txt").is_file()
     packed = PackedDataset.open(packed_path("mine", tmp_path / "packed"))
     assert packed.layout.pairs == ((2, 3),)
     status, _, err = call(capfd, *prepare, places[0], "--strict")

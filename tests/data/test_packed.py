@@ -140,7 +140,7 @@ def test_the_fingerprint_is_of_the_contents() -> None:
         assert other.fingerprint != base.fingerprint
 
 
-def test_duplicates_name_the_earliest_twin() -> None:
+def test_duplicates_name_the_earliest_copy() -> None:
     a, b, c = clips_of(3, 3, 2)
     shorter = a[:2]
     packed = pack([a, b, a.copy(), c, b.copy(), a.copy(), shorter])

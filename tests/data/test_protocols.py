@@ -1,4 +1,4 @@
-"""Protocols: published counts, disjoint sides, twins across a split."""
+"""Protocols: published counts, disjoint sides, duplicates across a split."""
 
 from __future__ import annotations
 
@@ -117,12 +117,12 @@ def test_bad_requests_list_what_is_known() -> None:
 
 
 def test_clean_knows_twins_in_both_directions() -> None:
-    packed = pack([1, 2, 1, 3, 2, 1])  # twins: 0, 2, 5 and 1, 4
+    packed = pack([1, 2, 1, 3, 2, 1])  # duplicates: 0, 2, 5 and 1, 4
     for train, test, expected in (
         ([0, 1], [2, 3, 4, 5], [False, True, False, False]),
         ([2, 4], [0, 1, 3, 5], [False, False, True, False]),  # the earlier one tests
         ([5], [2, 0, 3, 1], [False, False, True, True]),
-        ([3], [0, 2, 5], [True, True, True]),  # twins within one side do no harm
+        ([3], [0, 2, 5], [True, True, True]),  # duplicates on one side do no harm
     ):
         mask = without_leakage(packed.subset(train), packed.subset(test))
         assert mask.dtype == bool
@@ -217,7 +217,7 @@ def listed(key: str, names: list[str], **facts: list[int]) -> PackedDataset:
 
 def ntu_listed(names: list[str]) -> PackedDataset:
     """Clips of NTU RGB+D with what its reader makes of their names."""
-    pattern = re.compile(ntu.RELEASES[0].name)
+    pattern = re.compile(ntu.FORMATS[0].name)
     groups = [pattern.fullmatch(name).groupdict() for name in names]
     return listed(
         "ntu",
@@ -231,8 +231,8 @@ def ntu_listed(names: list[str]) -> PackedDataset:
 def test_published_counts_of_ntu_from_its_names() -> None:
     names = all_names()
     assert len(NTU_SUBJECTS) == len(set(NTU_SUBJECTS)) == 20
-    leave_out = ntu.RELEASES[0].leave_out
-    kept = [name for name in names if leave_out(name) is None]
+    skip_reason = ntu.FORMATS[0].skip_reason
+    kept = [name for name in names if skip_reason(name) is None]
     for clips, total, by_subject, by_view in (
         (names, 56_880, (40_320, 16_560), (37_920, 18_960)),
         (kept, 56_578, (40_091, 16_487), (37_646, 18_932)),
@@ -345,8 +345,8 @@ def test_published_counts_of_nucla(shared: Path) -> None:
     assert (len(packed), len(train), len(test)) == (1484, 1020, 464)
     mask = without_leakage(packed.subset(train), packed.subset(test))
     assert mask.sum() == 369
-    twins = packed.subset(test[~mask])
-    assert {packed.classes[label] for label in twins.label} == {
+    copies = packed.subset(test[~mask])
+    assert {packed.classes[label] for label in copies.label} == {
         "pick up with two hands",
         "drop trash",
     }

@@ -49,15 +49,15 @@ def clips_of(*lengths: int, bodies: int = 1) -> list[np.ndarray]:
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=8),
     bodies=st.integers(1, 3),
     half=st.booleans(),
-    twin=st.booleans(),
+    copy=st.booleans(),
 )
 def test_the_file_is_that_of_the_set_in_memory(
-    tmp_path_factory, lengths, bodies, half, twin
+    tmp_path_factory, lengths, bodies, half, copy
 ) -> None:
     folder = tmp_path_factory.mktemp("packed")
     dtype = "float16" if half else "float32"
     clips = clips_of(*lengths, bodies=bodies)
-    stream = stream_of([*clips, clips[0]] if twin else clips)
+    stream = stream_of([*clips, clips[0]] if copy else clips)
     streamed = write(folder / "a.npz", stream, dtype)
     whole = in_memory(stream, np.dtype(dtype))
     assert streamed.read_bytes() == whole.save(folder / "b.npz").read_bytes()
@@ -65,7 +65,7 @@ def test_the_file_is_that_of_the_set_in_memory(
     opened.verify()
     assert opened.fingerprint == whole.fingerprint
     assert opened.joints.dtype == dtype
-    if twin:
+    if copy:
         assert opened.duplicate_of[-1] == 0
     assert sorted(p.name for p in folder.iterdir()) == ["a.npz", "b.npz"]
 

@@ -1,6 +1,6 @@
-"""Synthetic clips written in each release's own file format.
+"""Fake raw files: synthetic clips in the original file format of each data set.
 
-For tests, benchmarks, fuzzing and the book: the content is ours and deterministic, the
-names and the format are those of the release. One module a format, each with
+For tests, benchmarks and fuzzing. Names and format are those of the data set, the
+content is synthetic and deterministic. One module per data set, each with
 ``write(folder, clips=..., seed=0) -> list[Path]``.
 """

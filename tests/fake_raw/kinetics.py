@@ -1,4 +1,4 @@
-"""Kinetics-Skeleton's format: a JSON file a clip, a list of labels for each part."""
+"""Kinetics-Skeleton's format: one JSON file per clip, one list of labels per split."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from skellib.data import synthetic
 from tests.fake_raw.common import perform, write_text
 
 FRAMES = 300
-_NUMBERS = tuple(range(0, 396, 33))  # of our twelve classes among the 400
-_FOCAL = 1.2  # of the camera, in heights of the image
+_NUMBERS = tuple(range(0, 396, 33))  # class numbers of the twelve motions
+_FOCAL = 1.2  # focal length in image heights
 
-# Of the joints of openpose18 those of kinect20, and how far to the side and up, metres.
+# For each joint of openpose18: joint of kinect20, offset to the side and up in metres.
 _JOINTS = (
     *((3, 0.0, -0.05), (2, 0.0, 0.0)),
     *((j, 0.0, 0.0) for j in (8, 9, 10, 4, 5, 6, 16, 17, 18, 12, 13, 14)),
@@ -28,12 +28,12 @@ _JOINTS = (
 def write(folder: Path, clips: int = 24, seed: int = 0) -> list[Path]:
     """Write files such as ``kinetics_train/cU1fyH2QssA.json``, and both lists.
 
-    Of each class the first clip trains, the next validates, and so on. Frames have
-    nobody or one to three persons, in any order. Each list also has a clip without a
-    skeleton, of which there is no file.
+    Clips of a class are alternately for training and validation. Frames have none to
+    three persons, in any order. Each list also has a clip without a skeleton, and
+    without a file.
 
     Returns:
-        The paths of the clips, in the order of writing.
+        Paths of the clips, in the order of writing.
     """
     paths = []
     lists: dict[str, dict[str, Any]] = {"train": {}, "val": {}}
@@ -57,7 +57,7 @@ def write(folder: Path, clips: int = 24, seed: int = 0) -> list[Path]:
 
 
 def _name(seed: int, number: int) -> str:
-    """Eleven characters, as a video's name."""
+    """Return eleven characters, like the id of a video."""
     digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
     return base64.urlsafe_b64encode(digest)[:11].decode()
 
@@ -78,7 +78,7 @@ def _frames(action: int, take: int, seed: int) -> list[dict[str, Any]]:
 def _person(
     joints: np.ndarray, rank: int, rng: np.random.Generator
 ) -> dict[str, list[float]]:
-    """What OpenPose would see of joints (20, 3); the first person most clearly."""
+    """Project joints (20, 3) to an OpenPose person; scores decrease with the rank."""
     x, y, z = (
         joints[[j for j, _, _ in _JOINTS]] + [[s, u, 0] for _, s, u in _JOINTS]
     ).T

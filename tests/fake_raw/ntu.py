@@ -48,7 +48,7 @@ _PERFORMERS = {
 
 
 def all_names() -> list[str]:
-    """The names of all 56,880 clips, the 302 that the release leaves out included."""
+    """Return the names of all 56,880 clips, including the 302 listed as missing."""
     return [
         f"S{setup:03d}C{camera:03d}P{performer:03d}R{replication:03d}A{action:03d}"
         for setup, performers in _PERFORMERS.items()
@@ -107,7 +107,7 @@ def encode(
     crlf: bool = True,
     rng: np.random.Generator | None = None,
 ) -> bytes:
-    """The file of a clip.
+    """Encode the file of a clip.
 
     Args:
         frames: the bodies in each frame.
@@ -128,7 +128,7 @@ def encode(
 
 
 def _joint_lines(joints: np.ndarray, rng: np.random.Generator) -> list[str]:
-    """x y z, depth x y, colour x y, orientation w x y z, tracking state."""
+    """Format x y z, depth x y, colour x y, orientation w x y z, tracking state."""
     x, y, z = np.asarray(joints, dtype=np.float64).T
     far = np.where(z > 0.1, z, 3.0)
     table = np.empty((len(joints), 12))
@@ -144,8 +144,8 @@ def _joint_lines(joints: np.ndarray, rng: np.random.Generator) -> list[str]:
 
 
 def _names() -> Iterator[str]:
-    """Names of the release, SsssCcccPpppRrrrAaaa, but for those that it leaves out."""
-    leave_out = ntu.RELEASES[0].leave_out
+    """Yield names SsssCcccPpppRrrrAaaa of the data set, except the missing clips."""
+    skip_reason = ntu.FORMATS[0].skip_reason
     for i in range(_CLIPS):
         rest, label = divmod(i * _STRIDE % _CLIPS, len(ntu.CLASSES))
         rest, camera = divmod(rest, _CAMERAS)
@@ -154,14 +154,14 @@ def _names() -> Iterator[str]:
             f"S{subject % _SETUPS + 1:03d}C{camera + 1:03d}P{subject + 1:03d}"
             f"R{replication + 1:03d}A{label + 1:03d}"
         )
-        if leave_out is None or leave_out(name) is None:
+        if skip_reason is None or skip_reason(name) is None:
             yield name
 
 
 def _perform(
     rng: np.random.Generator, name: str, frames: tuple[int, int]
 ) -> list[list[Body]]:
-    """What the recorder sees: the bodies in each frame."""
+    """Return the bodies in each frame, as the recorder would."""
     camera, subject, label = int(name[5:8]), int(name[9:12]), int(name[17:]) - 1
     length = int(rng.integers(frames[0], frames[1] + 1))
     movements = len(synthetic.CLASSES)
@@ -201,7 +201,7 @@ def _perform(
 
 
 def _movement(action: int, subject: int, repeats: int, length: int) -> np.ndarray:
-    """A synthetic movement to and fro, (T, 25, 3) in metres, the floor at y = 0."""
+    """Generate a motion to and fro, (T, 25, 3) in metres, the floor at y = 0."""
     joints = synthetic.motion(synthetic.CLASSES[action], subject, layout="ntu25")
     there_and_back = np.concatenate([joints, joints[::-1]])
     at = np.linspace(0, repeats * len(there_and_back), length) % len(there_and_back)

@@ -1,4 +1,4 @@
-"""N-UCLA's formats: JSON, one file a clip, and the original text, one file a frame."""
+"""N-UCLA's formats: JSON, one file per clip, and original text, one file per frame."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write(folder: Path, clips: int = 20, seed: int = 0) -> list[Path]:
 
 
 def write_frames(folder: Path, clips: int = 20, seed: int = 0) -> list[Path]:
-    """Write the clips of ``write`` as text files, a folder a clip.
+    """Write the clips of ``write`` as text files, one folder per clip.
 
     Each clip has an empty file too, a moment when nobody was tracked, and the first
     frame of each shows a second, farther person.

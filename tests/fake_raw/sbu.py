@@ -1,4 +1,4 @@
-"""SBU Kinect Interaction's format: a text file a clip, two persons in each frame."""
+"""SBU Kinect Interaction's format: one text file per clip, two persons in a frame."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def write(folder: Path, clips: int = 16, seed: int = 0) -> list[Path]:
 
 
 def _normalised(metres: np.ndarray) -> np.ndarray:
-    """The files' x and y, about 0 to 1 with y down, and z, by the authors' formula."""
+    """Convert metres to the files' x and y (about 0 to 1, y down) and z."""
     x, y, z = np.moveaxis(1000 * metres, -1, 0)
     return np.stack([(1280 - x) / 2560, (960 - y) / 1920, 7.8125 * z / 10_000], axis=-1)

@@ -1,4 +1,4 @@
-"""SYSU 3D HOI's format: a MATLAB file a clip, in a folder of its subject."""
+"""SYSU 3D HOI's format: one MATLAB file per clip, in a folder per subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""UTD-MHAD's format: a MATLAB file a clip."""
+"""UTD-MHAD's format: one MATLAB file per clip."""
 
 from __future__ import annotations
 

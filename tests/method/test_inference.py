@@ -184,7 +184,7 @@ def test_a_clip_in_the_format_of_a_release(tmp_path, name) -> None:
 
     frames = np.random.default_rng(0).normal(size=(20, 3, 7))
     savemat(tmp_path / name, {"d_skel": frames})
-    clip = read_clip(tmp_path / name, LAYOUTS["utd20"], utd_mhad.RELEASES)
+    clip = read_clip(tmp_path / name, LAYOUTS["utd20"], utd_mhad.FORMATS)
     assert np.array_equal(clip[:, 0], frames.transpose(2, 0, 1))
 
 
@@ -204,4 +204,4 @@ def test_a_file_that_is_no_clip(tmp_path) -> None:
     with pytest.raises(InputError, match=r"none\.npy: no such file"):
         read_clip(tmp_path / "none.npy", PUPPET)
     with pytest.raises(InputError, match=r"ends in none of \.npy, \.csv, \.mat"):
-        read_clip(tmp_path / "b.txt", PUPPET, utd_mhad.RELEASES)
+        read_clip(tmp_path / "b.txt", PUPPET, utd_mhad.FORMATS)

@@ -8,12 +8,14 @@ import re
 import numpy as np
 import pytest
 
+from skellib import readers
 from skellib.__main__ import main
 from skellib.data import PackedDataset, open_dataset
+from skellib.data.protocols import PROTOCOLS
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
 from skellib.paths import packed_path
-from skellib.readers.cards import FACTS, STEPS, DataCard, card, card_path, read
+from skellib.readers.cards import INFO, STEPS, DataCard, card, card_path, read
 
 MEASURED = ("nucla", "utd_mhad", "sbu", "synthetic")
 
@@ -121,7 +123,7 @@ def test_the_published_counts() -> None:
     assert nucla and utd and sbu
     (cross_view,) = (p for p in nucla.protocols if p.name == "cross_view")
     assert (cross_view.train, cross_view.test) == (1020, 464)
-    assert cross_view.tainted == {"exact": 95}
+    assert cross_view.leaked == {"exact": 95}
     assert nucla.duplicates["overlap"] == 16
     assert [c.median_frames for c in nucla.classes][6:8] == [85, 54]
     assert (utd.clips, utd.protocols[0].train) == (861, 431)
@@ -141,9 +143,16 @@ def test_a_prepared_set_is_what_its_card_says(name) -> None:
     assert committed.model_dump(include=set(told)) == told
 
 
+def test_a_reader_module_is_all_that_a_data_set_needs() -> None:
+    assert tuple(readers.READERS) == tuple(readers.FORMATS) == readers.DATASETS
+    assert set(INFO) == {*readers.DATASETS, "synthetic"} == set(PROTOCOLS)
+    for name, formats in readers.FORMATS.items():
+        assert {each.key for each in formats} == {name}
+
+
 def test_the_facts_agree_with_the_readme(root) -> None:
     readme = (root / "data" / "README.md").read_text(encoding="utf-8")
-    for name, facts in FACTS.items():
+    for name, facts in INFO.items():
         assert re.search(rf"^## {name}\b", readme, re.M), name
         for home in facts.home:
             assert home in readme, home

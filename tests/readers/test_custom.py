@@ -70,12 +70,12 @@ def folder(tmp_path: Path) -> Path:
 
 def read_all(*arguments, **options) -> tuple[PackedDataset, tuple]:
     own = custom.read(*arguments, **options)
-    return in_memory(own.stream), tuple(own.left_out)
+    return in_memory(own.stream), tuple(own.skipped)
 
 
 def test_a_folder_of_tables(folder: Path) -> None:
-    packed, left_out = read_all(folder, "mine")
-    assert left_out == ()
+    packed, skipped = read_all(folder, "mine")
+    assert skipped == ()
     assert packed.key == "mine" and packed.layout.name == "custom puppet"
     assert packed.classes == ("bow", "wave")
     assert packed.label.tolist() == [1] * 4 + [0] * 4
@@ -92,7 +92,7 @@ def test_a_folder_of_tables(folder: Path) -> None:
 def test_prepared_and_loaded_by_its_name(folder: Path, tmp_path: Path) -> None:
     made = custom.prepare(folder, "mine", packed_path("mine", tmp_path / "packed"))
     assert made.path == packed_path("mine", tmp_path / "packed")
-    assert (made.clips, made.left_out) == (8, ())
+    assert (made.clips, made.skipped) == (8, ())
     opened = PackedDataset.open(made.path)
     opened.verify()
     assert opened.fingerprint == read_all(folder, "mine")[0].fingerprint
@@ -182,19 +182,19 @@ def test_a_bad_npz_is_refused(tmp_path: Path, fields, message) -> None:
     assert "mine.npz" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_bad_clips_are_left_out(folder: Path) -> None:
+def test_bad_clips_are_skipped(folder: Path) -> None:
     (folder / "c1.csv").write_text(f"{HEADER}\n")
     (folder / "c2.csv").unlink()
     (folder / "c5.csv").write_text(table(np.full((2, 1, 4, 2), 1e300)))
-    packed, left_out = read_all(folder, "mine")
+    packed, skipped = read_all(folder, "mine")
     assert packed.name.tolist() == ["c0", "c3", "c4", "c6", "c7"]
     assert packed.extras["split"].tolist() == [0, 0, 1, 0, 1]
-    assert [Path(fault.where).name for fault in left_out] == [
+    assert [Path(fault.where).name for fault in skipped] == [
         "c1.csv",
         "c2.csv",
         "c5.csv",
     ]
-    assert "no such file" in str(left_out[1]) and "not finite" in str(left_out[2])
+    assert "no such file" in str(skipped[1]) and "not finite" in str(skipped[2])
     with pytest.raises(InputError, match=r"c1\.csv: no frame"):
         custom.read(folder, "mine", strict=True)
 
@@ -208,7 +208,7 @@ def test_nothing_is_noted_of_a_plain_set(folder: Path) -> None:
         (folder / "clips.csv").read_text().replace(",\n", ",test\n")
     )
     own = custom.read(folder, "mine")
-    assert (own.notes, own.left_out, own.unlisted) == ([], [], [])
+    assert (own.notes, own.skipped, own.unlisted) == ([], [], [])
 
 
 def test_frame_numbers_that_skip_are_counted_or_taken_as_successive(
@@ -232,7 +232,7 @@ def test_frame_numbers_that_skip_are_counted_or_taken_as_successive(
     assert packed.lengths[0] == 5 and packed.clip(0)[:, 0].all()
     (folder / "c0.csv").write_text("\n".join([rows[0], *reversed(stamps)]))
     assert read_all(folder, "mine", successive=True)[0].lengths[0] == 5
-    (fault,) = custom.read(folder, "mine").left_out
+    (fault,) = custom.read(folder, "mine").skipped
     assert "33.3 is not a whole number" in fault.reason or "133.2" in fault.reason
 
 
@@ -301,8 +301,8 @@ def test_tracker_ids_become_body_numbers(folder: Path) -> None:
     for cells in lines[1:]:
         cells[1] = {"0": "17", "1": "4"}[cells[1]]
     (folder / "c1.csv").write_text("\n".join(map(",".join, lines)))
-    packed, left_out = read_all(folder, "mine")
-    assert left_out == () and packed.bodies == 2
+    packed, skipped = read_all(folder, "mine")
+    assert skipped == () and packed.bodies == 2
     assert np.array_equal(packed.clip(1), clip)  # 17 is the first to appear
     assert "bodies were renumbered from 0" in notes_of(folder)
     assert "in 1 clips" in notes_of(folder)
@@ -325,7 +325,7 @@ def test_files_that_are_not_listed_or_named_otherwise(folder: Path) -> None:
     (folder / "notes.txt").write_text("mine")
     own = custom.read(folder, "mine")
     assert "c3" in own.stream.name
-    assert [(Path(w).name, r) for w, r in own.left_out] == [
+    assert [(Path(w).name, r) for w, r in own.skipped] == [
         ("c4.csv", "no such file"),
         ("c5.csv", "no such file"),
     ]
@@ -334,8 +334,8 @@ def test_files_that_are_not_listed_or_named_otherwise(folder: Path) -> None:
         ("c4.csv.txt", "its"),
     }
     made = custom.prepare(folder, "mine", folder.parent / "mine.npz")
-    assert (made.bad, len(made.left_out)) == (2, 4)
-    listed = (folder.parent / "mine.left_out.txt").read_text()
+    assert (made.bad, len(made.skipped)) == (2, 4)
+    listed = (folder.parent / "mine.skipped.txt").read_text()
     assert "c05.csv: not in clips.csv" in listed
 
 
@@ -344,8 +344,8 @@ def test_paths_may_be_written_by_another_system(folder: Path) -> None:
     (folder / "c0.csv").rename(folder / "deep" / "c0.csv")
     text = (folder / "clips.csv").read_text()
     (folder / "clips.csv").write_text(text.replace("c0.csv", "deep\\C0.csv"))
-    packed, left_out = read_all(folder, "mine")
-    assert left_out == () and packed.name[0] == "deep/C0"
+    packed, skipped = read_all(folder, "mine")
+    assert skipped == () and packed.name[0] == "deep/C0"
 
 
 def test_cells_may_have_spaces_and_folders_may_be_links(
@@ -356,12 +356,12 @@ def test_cells_may_have_spaces_and_folders_may_be_links(
     text = (folder / "clips.csv").read_text().replace("c0.csv", "linked/c0.csv ")
     (folder / "clips.csv").write_text(text.replace(",", " , "))
     own = custom.read(folder, "mine")
-    assert (own.left_out, own.unlisted) == ([], [])
+    assert (own.skipped, own.unlisted) == ([], [])
     assert own.stream.name[0] == "linked/c0" and own.stream.classes == ("bow", "wave")
     assert list(own.stream.extras["split"]) == [0, 1, -1, 0, 1, -1, 0, 1]
 
 
-def test_one_bad_clip_of_an_npz_is_left_out(tmp_path: Path) -> None:
+def test_one_bad_clip_of_an_npz_is_skipped(tmp_path: Path) -> None:
     layout = write_layout(tmp_path)
     joints = np.ones((9, 4, 2))
     joints[1], joints[2, 0] = 0.0, np.nan
@@ -371,10 +371,10 @@ def test_one_bad_clip_of_an_npz_is_left_out(tmp_path: Path) -> None:
         lengths=np.array([1, 1, 1, 0, 2, 4]),
         label=np.array(["b", "a", "b", "a", "b", "a"]),
     )
-    packed, left_out = read_all(path, "mine", layout)
+    packed, skipped = read_all(path, "mine", layout)
     assert packed.name.tolist() == ["clip 0", "clip 4", "clip 5"]
     assert packed.lengths.tolist() == [1, 2, 4]
-    assert [fault.reason for fault in left_out] == [
+    assert [fault.reason for fault in skipped] == [
         "nobody in any frame",
         "field 'joints': frame 0: not finite; write 0 for a joint that was not tracked",
         "field 'lengths': 0 frames",
@@ -390,7 +390,7 @@ def test_a_clip_with_scores_only_has_nobody(folder: Path) -> None:
         value = "0" if i == 2 else "1"
         row = ",".join([value, value, ".5"] * 4)
         (folder / f"c{i}.csv").write_text(f"{header}\n{row}\n")
-    (fault,) = custom.read(folder, "mine").left_out
+    (fault,) = custom.read(folder, "mine").skipped
     assert fault == (str(folder / "c2.csv"), "nobody in any frame")
 
 
@@ -413,8 +413,8 @@ def test_classes_without_a_clip_are_named(tmp_path: Path) -> None:
 
 def test_what_fits_float32_may_not_fit_float16(folder: Path) -> None:
     (folder / "c1.csv").write_text(table(np.full((2, 1, 4, 2), 1e6)))
-    assert custom.read(folder, "mine").left_out == []
-    (fault,) = custom.read(folder, "mine", dtype="float16").left_out
+    assert custom.read(folder, "mine").skipped == []
+    (fault,) = custom.read(folder, "mine", dtype="float16").skipped
     assert "not finite" in fault.reason
 
 

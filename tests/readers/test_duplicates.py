@@ -63,7 +63,7 @@ CHANGES = {
 @pytest.mark.parametrize(("kind", "change"), CHANGES.values(), ids=list(CHANGES))
 def test_what_was_planted_is_found(kind, change) -> None:
     report, expected = planted(change)
-    assert report.tainted() == report.tainted([kind]) == expected
+    assert report.leaked() == report.leaked([kind]) == expected
     assert all(pair.across for pair in report.pairs)
     for pair in report.pairs:
         assert pair.names == (SET.name[pair.index[1]], f"c{pair.index[1]}")
@@ -93,7 +93,7 @@ def test_within_a_side_and_all_pairs_of_a_group() -> None:
     assert {p.kind for p in report.pairs} == {"exact"}
     assert [p.frames for p in report.pairs] == [len(one)] * 3
     assert not any(p.across for p in report.pairs)
-    assert report.tainted() == [] and report.test_clips == 0
+    assert report.leaked() == [] and report.test_clips == 0
     assert report.count("exact", across=False) == 3
 
 
@@ -235,5 +235,5 @@ def test_nucla(shared, tmp_path) -> None:
     assert report.count("exact", across=True) == 95
     assert report.count("overlap", across=False) == 16
     assert report.count("overlap", across=True) == 0
-    twins = {p.index[1]: p.index[0] for p in report.pairs if p.kind == "exact"}
-    assert all(packed.duplicate_of[i] == j for i, j in twins.items())
+    copies = {p.index[1]: p.index[0] for p in report.pairs if p.kind == "exact"}
+    assert all(packed.duplicate_of[i] == j for i, j in copies.items())

@@ -1,4 +1,4 @@
-"""The imitations: each is read back by its reader, and the same each time."""
+"""Fake raw files: each format is read back by its reader, and is reproducible."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_prepare_takes_it(name: str, tmp_path: Path) -> None:
     opened = data.open_dataset(key, root=tmp_path)
     opened.verify()
     assert prepared.clips == len(opened) == 3
-    assert prepared.left_out == ()
+    assert prepared.skipped == ()
     assert opened.fingerprint == readers.READERS[key](tmp_path / "raw").fingerprint
 
 

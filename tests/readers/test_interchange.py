@@ -20,11 +20,11 @@ from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
 from skellib.readers import interchange, prepare
 from skellib.readers.interchange import pickles
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import SourceFormat
 
 NTU = LAYOUTS["ntu25"]
 NAMES = ["S001C002P003R001A005", "S001C001P008R002A001", "S017C003P003R001A060"]
-RELEASE = SourceFormat(
+NTU_FORMAT = SourceFormat(
     key="ntu",
     classes=tuple(f"action {i}" for i in range(1, 61)),
     layout=NTU,
@@ -57,10 +57,10 @@ def pack(clips: list[np.ndarray], **changes) -> PackedDataset:
     return PackedDataset.from_clips(clips, **{**arguments, **changes})
 
 
-def unpack(path: Path, key: str = "mine", release: SourceFormat | None = None):
+def unpack(path: Path, key: str = "mine", source_format: SourceFormat | None = None):
     """The packed set that a file becomes."""
     target = path.parent / "packed" / f"{path.name}.packed.npz"
-    writing.write(target, interchange.stream(path, key, release))
+    writing.write(target, interchange.stream(path, key, source_format))
     return PackedDataset.open(target)
 
 
@@ -120,14 +120,14 @@ def test_ctrgcn_is_read(tmp_path: Path, compress: bool) -> None:
     train[1][4] = 0  # nobody, in the middle
     path = write_ctrgcn(tmp_path / "NTU60_CS.npz", train, test, compress=compress)
     assert interchange.recognise(path) == "ctrgcn"
-    packed = unpack(path, "ntu", RELEASE)
+    packed = unpack(path, "ntu", NTU_FORMAT)
     for i, clip in enumerate([*train, *test]):
         assert np.array_equal(packed.clip(i), clip)
     assert packed.label.tolist() == [0, 1, 2, 7, 8]
     assert packed.extras["split"].tolist() == [0, 0, 0, 1, 1]
     assert packed.name.tolist()[2:4] == ["train 00002", "test 00000"]
     assert packed.subject.tolist() == packed.view.tolist() == [0] * 5
-    assert packed.classes == RELEASE.classes
+    assert packed.classes == NTU_FORMAT.classes
     assert packed.layout == NTU
     assert packed.key == "ntu"
 
@@ -220,7 +220,7 @@ def test_stgcn_is_read(tmp_path: Path) -> None:
     sources = [folder, folder / "train_data.npy", folder / "val_label.pkl"]
     for source in sources:
         assert interchange.recognise(source) == "stgcn"
-        packed = unpack(source, "ntu", RELEASE)
+        packed = unpack(source, "ntu", NTU_FORMAT)
         for i, clip in enumerate(clips):
             assert np.array_equal(packed.clip(i), clip)
         assert packed.name.tolist() == NAMES
@@ -230,7 +230,7 @@ def test_stgcn_is_read(tmp_path: Path) -> None:
         assert packed.extras["setup"].tolist() == [1, 1, 17]
         assert packed.extras["replication"].tolist() == [1, 2, 1]
         assert packed.extras["split"].tolist() == [0, 0, 1]
-        assert packed.classes == RELEASE.classes
+        assert packed.classes == NTU_FORMAT.classes
 
 
 def test_stgcn_of_kinetics(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_pyskl_is_read(tmp_path: Path) -> None:
         },
     )
     assert interchange.recognise(path) == "pyskl"
-    packed = unpack(path, "ntu", RELEASE)
+    packed = unpack(path, "ntu", NTU_FORMAT)
     assert np.array_equal(packed.clip(0), clips[0])
     assert np.array_equal(packed.clip(1)[:, :1], single.astype(np.float16))
     assert not packed.clip(1)[:, 1].any()
@@ -331,7 +331,7 @@ def test_pyskl_is_read(tmp_path: Path) -> None:
     assert set(packed.extras) >= {"setup", "replication"}
     assert "1 names in its splits have no clip" in packed.source
     assert packed.layout == NTU
-    assert packed.classes == RELEASE.classes
+    assert packed.classes == NTU_FORMAT.classes
 
 
 def test_pyskl_in_two_dimensions(tmp_path: Path) -> None:
@@ -430,7 +430,7 @@ GOOD = clips_of(4)[0]
                 "annotations": [annotation("a", GOOD)],
                 "split": {"train": ["a"], "val": ["a"]},
             },
-            "'split': 'a' both trains and tests",
+            "'split': 'a' is both a training and a test clip",
         ),
         ([annotation("a", GOOD, label=np.array({}))], "asks for"),
         (Path("/"), "asks for pathlib"),
@@ -499,16 +499,16 @@ def test_a_zip_that_python_cannot_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_that_contradicts_its_label_is_refused(tmp_path: Path) -> None:
     path = write_pyskl(tmp_path / "a.pkl", [annotation(NAMES[0], GOOD, 3)])
-    for release in (RELEASE, None):
+    for source_format in (NTU_FORMAT, None):
         with pytest.raises(InputError, match="its label is 3, but its name says 4"):
-            unpack(path, "ntu", release)
+            unpack(path, "ntu", source_format)
 
 
 def test_clips_of_ntu_120_need_another_name(tmp_path: Path) -> None:
     name = "S018C001P042R001A120"
     path = write_pyskl(tmp_path / "a.pkl", [annotation(name, GOOD, 119)])
     with pytest.raises(InputError, match="prepare the file under another name"):
-        unpack(path, "ntu", RELEASE)
+        unpack(path, "ntu", NTU_FORMAT)
     packed = unpack(path, "ntu120")
     assert packed.subject.tolist() == [42]
     assert packed.extras["setup"].tolist() == [18]
@@ -516,7 +516,7 @@ def test_clips_of_ntu_120_need_another_name(tmp_path: Path) -> None:
 
 
 def test_a_data_sets_own_names_are_understood(tmp_path: Path) -> None:
-    release = SourceFormat(
+    source_format = SourceFormat(
         key="nucla",
         classes=("one", "two"),
         layout=LAYOUTS["utd20"],
@@ -528,7 +528,7 @@ def test_a_data_sets_own_names_are_understood(tmp_path: Path) -> None:
     )
     (clip,) = clips_of(2, shape=(1, 20, 3))
     path = write_pyskl(tmp_path / "a.pkl", [annotation("a09_s04_v02", clip, 1)])
-    packed = unpack(path, "nucla", release)
+    packed = unpack(path, "nucla", source_format)
     assert (packed.subject[0], packed.view[0]) == (4, 2)
     assert packed.layout.name == "utd20"  # that of the data set, of the same size
     assert packed.classes == ("one", "two")

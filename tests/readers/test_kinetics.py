@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from skellib.data import split
 from skellib.errors import InputError
 from skellib.readers import kinetics
-from tests.fake_raw import kinetics as imitation
+from tests.fake_raw import kinetics as fake
 
 N = 18
 LABEL = {"label": "dining", "label_index": 91}
@@ -108,13 +108,13 @@ def test_without_lists_the_clips_count(tmp_path: Path) -> None:
     assert (packed.classes[0], packed.classes[91]) == ("abseil", "dining")
 
 
-def test_a_clip_that_contradicts_its_list_is_left_out(tmp_path: Path) -> None:
+def test_a_clip_that_contradicts_its_list_is_skipped(tmp_path: Path) -> None:
     put(tmp_path, content((1, [person(0.5)]), label="abseil", label_index=0), "a")
     put(tmp_path, content((1, [person(0.5)])), "b")
     put_list(tmp_path, "train", a=entry(), b=entry())
     assert kinetics.read(tmp_path).name.tolist() == ["kinetics_train/b"]
-    listing = kinetics.release.scan(kinetics.RELEASES, [tmp_path])
-    (left,) = listing.omitted
+    listing = kinetics.source_format.scan(kinetics.FORMATS, [tmp_path])
+    (left,) = listing.excluded
     assert left.where.endswith("a.json")
     assert left.reason == (
         "field 'label_index': 0 'abseil', but the list of labels says 91 'dining'"
@@ -156,7 +156,7 @@ def test_a_bad_list(tmp_path: Path, lists: dict, words: str) -> None:
         (content((1, [person(1)]), (1, [])), "'frame_index': 1 is there twice"),
         (content((1, [person(1)]), data=[7]), "'frame_index': 'None'"),
         (content((1, [[]])), "'skeleton': frame 1"),
-        (content((1, [{"pose": [0] * 36}])), "'score': a person has not 18 numbers"),
+        (content((1, [{"pose": [0] * 36}])), "a person does not have 18 numbers"),
         (content((1, [person(1), {"pose": [], "score": []}])), "'pose': a person"),
         (content((1, [{"pose": ["x"] * 36, "score": [1] * N}])), "'pose': a person"),
         (content((1, [{"pose": [1] * 36, "score": [[1]] * N}])), "'score': a person"),
@@ -169,24 +169,24 @@ def test_bad_clips(tmp_path: Path, data: object, words: str) -> None:
     put(tmp_path, data)
     put_list(tmp_path, "train", aaaaaaaaaaa=entry())
     with pytest.raises(InputError, match=rf"aaaaaaaaaaa\.json: .*{words}"):
-        kinetics.RELEASES[0].read_clip(tmp_path / "kinetics_train/aaaaaaaaaaa.json")
+        kinetics.FORMATS[0].read_clip(tmp_path / "kinetics_train/aaaaaaaaaaa.json")
 
 
-def test_a_zip_of_an_imitation(tmp_path: Path) -> None:
-    paths = imitation.write(tmp_path / "raw", clips=3)
+def test_a_zip_of_fake_files(tmp_path: Path) -> None:
+    paths = fake.write(tmp_path / "raw", clips=3)
     with zipfile.ZipFile(tmp_path / "k.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in (tmp_path / "raw").rglob("*.json"):
             archive.write(path, Path("kinetics") / path.relative_to(tmp_path / "raw"))
     packed, again = kinetics.read(tmp_path / "raw"), kinetics.read(tmp_path / "k.zip")
     assert len(packed) == len(paths) == 3
-    assert packed.lengths.tolist() == [imitation.FRAMES] * 3
+    assert packed.lengths.tolist() == [fake.FRAMES] * 3
     np.testing.assert_array_equal(packed.joints, again.joints)
     assert packed.classes == again.classes
 
 
-def test_an_imitation_against_a_plain_reading(tmp_path: Path) -> None:
+def test_fake_files_against_a_plain_reading(tmp_path: Path) -> None:
     """Each frame by itself, with sorted() and loops."""
-    (path,) = imitation.write(tmp_path, clips=1, seed=3)
+    (path,) = fake.write(tmp_path, clips=1, seed=3)
     frames = json.loads(path.read_text())["data"]
     expected = np.zeros((len(frames), 2, N, 3))
     for number, frame in enumerate(frames):
@@ -221,7 +221,7 @@ JSON = st.recursive(
 def outcome(path: Path) -> np.ndarray | str:
     """A clip, or the message of the one error that a reader may raise."""
     try:
-        return kinetics.RELEASES[0].read_clip(path)
+        return kinetics.FORMATS[0].read_clip(path)
     except InputError as error:
         return str(error)
 

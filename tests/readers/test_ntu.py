@@ -1,4 +1,4 @@
-"""NTU RGB+D: parsing, the choice of bodies, names, and the imitation of its files."""
+"""NTU RGB+D: parsing, the choice of bodies, names, and the fake files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from skellib.errors import InputError
 from skellib.readers import ntu
 from skellib.readers.ntu_missing import MISSING
-from tests.fake_raw import ntu as imitation
+from tests.fake_raw import ntu as fake
 
 FILE = "x.skeleton"
 
@@ -67,10 +67,10 @@ def same(a: ntu.Recording, b: ntu.Recording) -> bool:
 
 
 TWO = [[(7, person(0)), (8, person(1))], [], [(8, person(2))], [(9, person(3))]]
-GOOD = imitation.encode(TWO)
+GOOD = fake.encode(TWO)
 WAYS = {
     "CR LF": GOOD,
-    "LF": imitation.encode(TWO, crlf=False),
+    "LF": fake.encode(TWO, crlf=False),
     "no last end of line": GOOD.rstrip(),
     "spaces behind": GOOD.replace(b"\r\n", b" \r\n"),
     "two spaces": GOOD.replace(b" ", b"  "),
@@ -90,11 +90,11 @@ def test_files_are_read_exactly(way: str) -> None:
 
 def test_files_as_recorded_are_read_the_fast_way() -> None:
     for way in ("CR LF", "LF", "no last end of line"):
-        fast = ntu._read_whole(WAYS[way])
+        fast = ntu._parse_fast(WAYS[way])
         assert fast is not None
-        assert same(fast, ntu._read_by_line(WAYS[way], FILE))
+        assert same(fast, ntu._parse_by_line(WAYS[way], FILE))
     for way in ("spaces behind", "two spaces", "tabs", "mixed ends"):
-        assert ntu._read_whole(WAYS[way]) is None
+        assert ntu._parse_fast(WAYS[way]) is None
 
 
 def test_files_without_a_body() -> None:
@@ -103,8 +103,8 @@ def test_files_without_a_body() -> None:
 
 
 def test_many_bodies_in_a_frame() -> None:
-    content = imitation.encode([[(i, person(i)) for i in range(12)]] * 3)
-    assert ntu._read_whole(content) is not None
+    content = fake.encode([[(i, person(i)) for i in range(12)]] * 3)
+    assert ntu._parse_fast(content) is not None
     check_plain(ntu.read_recording(content, FILE), content)
 
 
@@ -125,21 +125,21 @@ def test_every_number_is_the_float32_of_its_text(texts: list[str]) -> None:
     texts = (texts * 75)[:75]
     rows = [" ".join(texts[i : i + 3]) + " 1 2 3 4 0 0 0 0 2" for i in range(0, 75, 3)]
     content = "\n".join(["1", "1", "5 0 1 1 1 1 0 0.1 0.2 2", "25", *rows]).encode()
-    fast = ntu._read_whole(content)
+    fast = ntu._parse_fast(content)
     assert fast is not None
     expected = np.array([np.float32(float(text)) for text in texts])
     assert fast.joints.tobytes() == expected.tobytes()
-    assert same(fast, ntu._read_by_line(content, FILE))
+    assert same(fast, ntu._parse_by_line(content, FILE))
 
 
 def read_or_message(content: bytes) -> ntu.Recording | str:
     try:
-        return ntu._read_by_line(content, FILE)
+        return ntu._parse_by_line(content, FILE)
     except InputError as error:
         return str(error)
 
 
-SMALL = imitation.encode([[(7, person(0))], [], [(7, person(1)), (9, person(2))]])
+SMALL = fake.encode([[(7, person(0))], [], [(7, person(1)), (9, person(2))]])
 
 
 @settings(max_examples=400, deadline=None)
@@ -160,7 +160,7 @@ def test_a_damaged_file_is_an_input_error_or_read_alike_both_ways(data) -> None:
         else:
             del content[to:]
     damaged = bytes(content)
-    fast, slow = ntu._read_whole(damaged), read_or_message(damaged)
+    fast, slow = ntu._parse_fast(damaged), read_or_message(damaged)
     if isinstance(slow, str):
         assert slow.startswith(f"{FILE}: line ")
         assert "\n" not in slow
@@ -254,7 +254,7 @@ def test_a_bad_file_costs_little_memory(content: bytes) -> None:
 
 
 def clip_of(frames: list, **how) -> np.ndarray:
-    return ntu.select_bodies(ntu.read_recording(imitation.encode(frames, **how), FILE))
+    return ntu.select_bodies(ntu.read_recording(fake.encode(frames, **how), FILE))
 
 
 def moving(size: float, frames: int = 20, shift: float = 0.0) -> list[np.ndarray]:
@@ -380,25 +380,25 @@ def test_the_list_of_missing_skeletons() -> None:
     assert {number % 100 for number in MISSING} <= set(range(1, 61))
 
 
-def test_which_names_are_left_out() -> None:
-    leave_out = ntu.RELEASES[0].leave_out
-    assert leave_out is not None
-    assert leave_out("S001C001P001R001A001") is None
-    assert "302" in str(leave_out("S001C002P005R002A008"))
-    assert "NTU RGB+D 120" in str(leave_out("S018C001P041R001A061"))
+def test_which_names_are_skipped() -> None:
+    skip_reason = ntu.FORMATS[0].skip_reason
+    assert skip_reason is not None
+    assert skip_reason("S001C001P001R001A001") is None
+    assert "302" in str(skip_reason("S001C002P005R002A008"))
+    assert "NTU RGB+D 120" in str(skip_reason("S018C001P041R001A061"))
 
 
 def test_the_missing_skeletons_are_the_published_list(shared: Path) -> None:
     path = shared / "raw-samples" / "ntu_rgbd" / "samples_with_missing_skeletons.txt"
     names = path.read_text(encoding="ascii").split()
-    leave_out = ntu.RELEASES[0].leave_out
-    assert leave_out is not None
+    skip_reason = ntu.FORMATS[0].skip_reason
+    assert skip_reason is not None
     assert len(names) == 302
-    assert all("302" in str(leave_out(name)) for name in names)
+    assert all("302" in str(skip_reason(name)) for name in names)
 
 
 def test_reading_a_folder_and_an_archive(tmp_path: Path) -> None:
-    paths = imitation.write(tmp_path / "raw", clips=6, frames=(8, 12))
+    paths = fake.write(tmp_path / "raw", clips=6, frames=(8, 12))
     listed = tmp_path / "raw" / "S001C002P005R002A008.skeleton"
     listed.write_bytes(b"0\n")
     found = ntu.read(tmp_path / "raw")
@@ -434,38 +434,38 @@ def test_a_clip_without_anybody_is_refused(tmp_path: Path) -> None:
         ntu.read(tmp_path)
 
 
-def test_imitations_depend_on_their_arguments_only(tmp_path: Path) -> None:
-    some = imitation.write(tmp_path / "some", clips=5, frames=(5, 9))
-    more = imitation.write(tmp_path / "more", clips=7, frames=(5, 9))
-    other = imitation.write(tmp_path / "other", clips=5, seed=1, frames=(5, 9))
-    lines = imitation.write(tmp_path / "lines", clips=5, crlf=False, frames=(5, 9))
+def test_fake_files_depend_on_their_arguments_only(tmp_path: Path) -> None:
+    some = fake.write(tmp_path / "some", clips=5, frames=(5, 9))
+    more = fake.write(tmp_path / "more", clips=7, frames=(5, 9))
+    other = fake.write(tmp_path / "other", clips=5, seed=1, frames=(5, 9))
+    lines = fake.write(tmp_path / "lines", clips=5, crlf=False, frames=(5, 9))
     for a, b, c, d in zip(some, more, other, lines, strict=False):
         assert a.name == b.name == c.name == d.name
         assert a.read_bytes() == b.read_bytes() != c.read_bytes()
         assert a.read_bytes().replace(b"\r\n", b"\n") == d.read_bytes()
 
 
-def test_imitations_are_as_varied_as_the_release(tmp_path: Path) -> None:
-    paths = imitation.write(tmp_path, clips=120, frames=(3, 40))
+def test_fake_files_are_as_varied_as_the_release(tmp_path: Path) -> None:
+    paths = fake.write(tmp_path, clips=120, frames=(3, 40))
     found = ntu.read(tmp_path)
     assert set(found.label) == set(range(60))
     assert set(found.view) == {1, 2, 3}
     assert len(set(found.subject)) > 20
-    assert not any(ntu.RELEASES[0].leave_out(path.stem) for path in paths)  # type: ignore[misc]
+    assert not any(ntu.FORMATS[0].skip_reason(path.stem) for path in paths)  # type: ignore[misc]
     recordings = [ntu.read_recording(p.read_bytes(), p.name) for p in paths]
     assert max(r.track.max() for r in recordings) == 2
     second = [found.clip(i)[:, 1].any() for i in range(len(found))]
     assert sum(second) > 0
     assert not any(second[i] for i in np.flatnonzero(found.label < 49))
     with pytest.raises(InputError, match="names at most"):
-        imitation.write(tmp_path / "all", clips=99_999)
+        fake.write(tmp_path / "all", clips=99_999)
 
 
 def test_real_samples(shared: Path) -> None:
     folder = shared / "raw-samples" / "ntu_rgbd"
     for path in sorted(folder.glob("*.skeleton")):
         content = path.read_bytes()
-        fast = ntu._read_whole(content)
+        fast = ntu._parse_fast(content)
         assert fast is not None
         check_plain(fast, content)
     found = ntu.read(folder)
@@ -484,7 +484,7 @@ def test_the_benchmark(root: Path, tmp_path: Path) -> None:
     assert spec.loader is not None
     benchmark = module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    benchmark.check(imitation.write(tmp_path, clips=6, frames=(20, 30)))
+    benchmark.check(fake.write(tmp_path, clips=6, frames=(20, 30)))
     found = json.loads((folder / "results" / "ntu_parsing.json").read_text("utf-8"))
     assert benchmark.table(found) in (folder / "README.md").read_text("utf-8")
     assert found["files"] == 2000

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from skellib.errors import InputError
 from skellib.readers import nucla, sources
-from tests.fake_raw import nucla as imitation
+from tests.fake_raw import nucla as fake
 
 FOLDER = Path("multiview_action/view_2/a08_s03_e01")
 FRAME = np.round(np.random.default_rng(0).normal(size=(20, 3)), 3) + 5
@@ -36,9 +36,9 @@ def put(folder: Path, number: int | str, content: str | bytes) -> Path:
 
 def outcome(folder: Path) -> np.ndarray | str:
     """A clip, or the message of the one error that a reader may raise."""
-    (files,) = sources.find([folder], [nucla.RELEASES[1].path]).files
+    (files,) = sources.find([folder], [nucla.FORMATS[1].path]).files
     try:
-        return nucla.RELEASES[1].reader(files)
+        return nucla.FORMATS[1].reader(files)
     except InputError as error:
         return str(error)
 
@@ -63,7 +63,7 @@ def test_joints_that_were_not_tracked_are_zero(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("nobody", ["", "\n", "0\n", text(states=[0] * 20)])
-def test_a_frame_without_a_skeleton_is_left_out(tmp_path: Path, nobody: str) -> None:
+def test_a_frame_without_a_skeleton_is_dropped(tmp_path: Path, nobody: str) -> None:
     put(tmp_path, 1, text())
     put(tmp_path, 2, nobody)
     put(tmp_path, 3, text())
@@ -89,8 +89,8 @@ def test_one_frame_number_at_two_times_is_two_frames(tmp_path: Path) -> None:
 
 
 def test_both_formats_give_the_same(tmp_path: Path) -> None:
-    imitation.write(tmp_path / "json", clips=12, seed=5)
-    imitation.write_frames(tmp_path / "text", clips=12, seed=5)
+    fake.write(tmp_path / "json", clips=12, seed=5)
+    fake.write_frames(tmp_path / "text", clips=12, seed=5)
     with zipfile.ZipFile(tmp_path / "text.zip", "w") as archive:
         for path in (tmp_path / "text").rglob("*.txt"):
             archive.write(path, path.relative_to(tmp_path / "text"))
@@ -106,8 +106,8 @@ def test_both_formats_give_the_same(tmp_path: Path) -> None:
 
 
 def test_json_is_read_where_both_are_there(tmp_path: Path) -> None:
-    imitation.write_frames(tmp_path, clips=3)
-    imitation.write(tmp_path, clips=2)
+    fake.write_frames(tmp_path, clips=3)
+    fake.write(tmp_path, clips=2)
     assert len(nucla.read(tmp_path)) == 2
 
 

@@ -1,7 +1,8 @@
-"""Preparing: in parts, on several cores, stopped and resumed; bad files left out."""
+"""Preparing: in shards, in several processes, interrupted and resumed; bad files."""
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import signal
@@ -22,15 +23,15 @@ from skellib.__main__ import main
 from skellib.batches import DeviceClips
 from skellib.data import PackedDataset
 from skellib.errors import InputError
-from skellib.readers import Prepared, preparing, release
+from skellib.readers import Prepared, preparing, source_format
 from skellib.settings import PreprocessingConfig
-from tests.readers.toy_release import (
+from tests.readers.toy_format import (
     LAYOUT,
     TOY,
     annotate,
     large,
     lists_out,
-    make_release,
+    make_format,
     name_from,
     name_of,
     parse_frames,
@@ -47,14 +48,14 @@ def write_clips(folder: Path, number: int) -> Path:
 
 def prepare(source: Path | Sequence[Path], target: Path, **options) -> Prepared:
     options = {"workers": 1, "progress": False, **options}
-    releases = options.pop("releases", (TOY,))
+    formats = options.pop("formats", (TOY,))
     places = [source] if isinstance(source, Path) else source
-    return preparing.from_files(releases, places, target, **options)
+    return preparing.from_files(formats, places, target, **options)
 
 
 @pytest.fixture
 def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten clips, in parts of four."""
+    """Ten clips, in shards of four."""
     monkeypatch.setattr(preparing, "CLIPS", 4)
     return write_clips(tmp_path / "raw", 10)
 
@@ -82,12 +83,12 @@ def in_folder(target: Path) -> list[str]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_file_is_that_of_the_set_in_memory(raw, target, log, workers) -> None:
     prepared = prepare(raw, target, workers=workers)
-    assert (prepared.path, prepared.clips, prepared.left_out) == (target, 10, ())
+    assert (prepared.path, prepared.clips, prepared.skipped) == (target, 10, ())
     assert in_folder(target) == ["toy.npz"]
     assert sorted(parsed(log)) == sorted(name_of(i) for i in range(10))
     processes = {line.split()[0] for line in log.read_text().splitlines()}
     assert (str(os.getpid()) in processes) == (workers == 1)
-    whole = release.read((TOY,), raw).save(target.with_name("memory.npz"))
+    whole = source_format.read((TOY,), raw).save(target.with_name("memory.npz"))
     assert target.read_bytes() == whole.read_bytes()
 
 
@@ -98,7 +99,7 @@ def test_half_precision_from_an_archive(raw, target) -> None:
     prepare(raw.parent / "raw.zip", target, dtype="float16")
     opened = PackedDataset.open(target)
     assert opened.joints.dtype == np.float16
-    whole = release.read((TOY,), raw)
+    whole = source_format.read((TOY,), raw)
     np.testing.assert_array_equal(opened.joints, whole.joints.astype(np.float16))
 
 
@@ -148,7 +149,7 @@ from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells ignore it
 sys.path.insert(0, {tests!r})
 from skellib.readers import preparing
-import tests.readers.toy_release as t
+import tests.readers.toy_format as t
 if __name__ == "__main__":
     preparing.CLIPS = 4
     target = Path({target!r})
@@ -170,7 +171,7 @@ def start(raw: Path, target: Path, workers: int) -> subprocess.Popen:
 
 def test_killed_in_the_middle_it_goes_on(raw, target, log, tmp_path) -> None:
     order = sorted((name_of(i) for i in range(10)), key=numbers_of)
-    victim = order[6]  # in the second of three parts
+    victim = order[6]  # in the second of three shards
     seed = (raw / f"{victim}.clip").read_text()
     (raw / f"{victim}.clip").write_text(f"die {tmp_path / 'died'} {seed}")
     assert start(raw, target, 1).wait(60) == -signal.SIGKILL
@@ -181,7 +182,7 @@ def test_killed_in_the_middle_it_goes_on(raw, target, log, tmp_path) -> None:
     log.write_text("")
     prepared = prepare(raw, target)
     assert prepared.clips == 10
-    assert parsed(log) == order[4:]  # the first part was there
+    assert parsed(log) == order[4:]  # the first shard was there
     assert in_folder(target) == ["toy.npz"]
     (raw / f"{victim}.clip").write_text(seed)
     prepare(raw, target.with_name("never.npz"))
@@ -239,8 +240,22 @@ def test_workers_end_with_a_killed_parent(raw, target, log) -> None:
     assert not target.exists()
 
 
+def test_a_second_preparation_of_one_target_is_refused(raw, target) -> None:
+    folder = target.with_name(f".{target.name}.work")
+    folder.mkdir(parents=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match=r"toy\.npz: is being prepared by another"):
+            prepare(raw, target)
+        assert folder.is_dir() and not target.exists()
+    finally:
+        os.close(handle)
+    assert prepare(raw, target).clips == 10
+
+
 def interrupted(raw: Path, target: Path) -> None:
-    """A preparation that is stopped after two of three parts."""
+    """A preparation that is stopped after two of three shards."""
     last = sorted((name_of(i) for i in range(10)), key=numbers_of)[-1]
     path = raw / f"{last}.clip"
     text = path.read_text()
@@ -250,13 +265,13 @@ def interrupted(raw: Path, target: Path) -> None:
     path.write_text(text)
 
 
-def test_a_changed_file_is_parsed_anew(raw, target, log) -> None:
+def test_a_changed_file_is_parsed_again(raw, target, log) -> None:
     order = sorted((name_of(i) for i in range(10)), key=numbers_of)
     interrupted(raw, target)
     log.write_text("")
     (raw / f"{order[2]}.clip").write_text("77 2")
     prepare(raw, target)
-    assert parsed(log) == order[:4] + order[8:]  # its part, and the one not made
+    assert parsed(log) == order[:4] + order[8:]  # its shard, and the one not made
     opened = PackedDataset.open(target)
     expected = np.random.default_rng(77).normal(size=(2, 1, 15, 3))
     np.testing.assert_array_equal(opened.clip(2), expected.astype(np.float32))
@@ -265,22 +280,22 @@ def test_a_changed_file_is_parsed_anew(raw, target, log) -> None:
 @pytest.mark.parametrize("damage", ["cut", "spoilt", "other options"])
 def test_a_part_that_is_no_good_is_not_used(raw, target, log, damage) -> None:
     interrupted(raw, target)
-    parts = sorted(target.parent.glob(".toy.npz.work/*.npz"))
-    assert len(parts) == 2
-    content = parts[0].read_bytes()
+    made = sorted(target.parent.glob(".toy.npz.work/*.npz"))
+    assert len(made) == 2
+    content = made[0].read_bytes()
     if damage == "cut":
-        parts[0].write_bytes(content[: len(content) // 2])
+        made[0].write_bytes(content[: len(content) // 2])
     if damage == "spoilt":
         middle = content.index(b"joints.npy") + 300
-        parts[0].write_bytes(content[:middle] + b"!!!!" + content[middle + 4 :])
+        made[0].write_bytes(content[:middle] + b"!!!!" + content[middle + 4 :])
     log.write_text("")
     dtype = "float16" if damage == "other options" else "float32"
-    if damage == "spoilt":  # found when it is joined; then made anew
+    if damage == "spoilt":  # found when it is joined; then made again
         with pytest.raises(InputError, match="damaged.*run the same command again"):
             prepare(raw, target, dtype=dtype)
     prepare(raw, target, dtype=dtype)
     assert len(parsed(log)) == {"cut": 6, "spoilt": 6, "other options": 10}[damage]
-    whole = release.read((TOY,), raw)
+    whole = source_format.read((TOY,), raw)
     np.testing.assert_array_equal(
         PackedDataset.open(target).joints, whole.joints.astype(dtype)
     )
@@ -289,7 +304,7 @@ def test_a_part_that_is_no_good_is_not_used(raw, target, log, damage) -> None:
 # Bad files
 
 
-def test_bad_files_are_left_out_and_listed(raw, target) -> None:
+def test_bad_files_are_skipped_and_listed(raw, target) -> None:
     (raw / f"{name_of(1)}.clip").write_text("hello")
     (raw / f"{name_of(5)}.clip").write_text("")
     (raw / "c9_s1_1.clip").write_text("1 1")
@@ -297,7 +312,7 @@ def test_bad_files_are_left_out_and_listed(raw, target) -> None:
     (raw / "c1_s99999999999_1.clip").write_text("1 1")
     prepared = prepare(raw, target)
     assert (prepared.clips, prepared.bad) == (8, 5)
-    reasons = {Path(each.where).name: each.reason for each in prepared.left_out}
+    reasons = {Path(each.where).name: each.reason for each in prepared.skipped}
     assert reasons == {
         "more.zip": "a damaged or truncated zip archive; fetch it again",
         "c9_s1_1.clip": "field 'code' of the name: 9 is none of 1, 2, 3",
@@ -305,8 +320,8 @@ def test_bad_files_are_left_out_and_listed(raw, target) -> None:
         f"{name_of(1)}.clip": "line 1: 'hello' is no number",
         f"{name_of(5)}.clip": "an empty file; fetch it again",
     }
-    listed = target.with_name("toy.left_out.txt").read_text().splitlines()
-    assert listed == [str(each) for each in prepared.left_out]
+    listed = target.with_name("toy.skipped.txt").read_text().splitlines()
+    assert listed == [str(each) for each in prepared.skipped]
     opened = PackedDataset.open(target)
     opened.verify()
     kept = [i for i in range(10) if i not in (1, 5)]
@@ -339,7 +354,7 @@ def test_strict_stops_at_the_first(raw, target, workers, bad) -> None:
     assert not target.exists()
 
 
-def test_strict_minds_what_an_earlier_run_left_out(raw, target, log) -> None:
+def test_strict_minds_what_an_earlier_run_skipped(raw, target, log) -> None:
     (raw / f"{name_of(0)}.clip").write_text("hello")
     interrupted(raw, target)
     with pytest.raises(InputError, match="'hello' is no number"):
@@ -379,16 +394,16 @@ def test_a_fault_of_the_parser_names_the_file(raw, target, what, workers, words)
     assert not target.exists()
 
 
-def test_values_beyond_the_type_are_left_out(raw, target) -> None:
+def test_values_beyond_the_type_are_skipped(raw, target) -> None:
     (raw / f"{name_of(6)}.clip").write_text("6 4 1e6")
     prepared = prepare(raw, target, dtype="float16")
-    (left_out,) = prepared.left_out
-    assert left_out.where.endswith(f"{name_of(6)}.clip")
-    assert left_out.reason == "frame 0: not finite, or too large for float16"
-    assert prepare(raw, target).left_out == ()
+    (skipped,) = prepared.skipped
+    assert skipped.where.endswith(f"{name_of(6)}.clip")
+    assert skipped.reason == "frame 0: not finite, or too large for float16"
+    assert prepare(raw, target).skipped == ()
 
 
-def test_a_larger_bound_reads_what_a_smaller_left_out(raw, target, log) -> None:
+def test_a_larger_bound_reads_what_a_smaller_one_skipped(raw, target, log) -> None:
     (raw / f"{name_of(6)}.clip").write_text("6 4" + " " * 100)
     assert prepare(raw, target, max_bytes=50).bad == 1
     assert prepare(raw, target, max_bytes=200).bad == 0
@@ -400,16 +415,16 @@ def test_a_larger_bound_reads_what_a_smaller_left_out(raw, target, log) -> None:
 def test_lists_and_accompanying_files(raw, target) -> None:
     lines = [f"{name_of(i)} {100 + i}" for i in range(8)]
     (raw / "subjects.txt").write_text("\n".join(lines))
-    toy = make_release(
+    toy = make_format(
         name=r"c\d_s(?P<_ignored>\w+)_(?P<take>\d+)",
         allowed={},
-        leave_out=lists_out,
+        skip_reason=lists_out,
         companion=r"subjects\.txt",
         annotate=annotate,
     )
-    prepared = prepare(raw, target, releases=(toy,), strict=True)
+    prepared = prepare(raw, target, formats=(toy,), strict=True)
     assert (prepared.clips, prepared.bad) == (7, 0)
-    reasons = [each.reason for each in prepared.left_out]
+    reasons = [each.reason for each in prepared.skipped]
     assert sorted(reasons) == ["listed as spoilt", *["not in the list"] * 2]
     opened = PackedDataset.open(target)
     assert opened.classes == ("p", "q")
@@ -425,16 +440,16 @@ def test_a_file_a_frame(tmp_path, target) -> None:
         for frame in range(11):
             (folder / f"frame_{frame}.txt").write_text(f"{10 * view + frame} 1")
     (tmp_path / "raw" / "view_2" / "c2_s1_5" / "frame_7.txt").write_text("")
-    frames = make_release(
+    frames = make_format(
         pattern=rf"view_(?P<view>\d)/(?P<name>{TOY.name})/frame_(?P<frame>\d+)\.txt",
         naming=name_from,
         parse=None,
         parse_frames=parse_frames,
     )
-    prepared = prepare(tmp_path / "raw", target, releases=(TOY, frames))
+    prepared = prepare(tmp_path / "raw", target, formats=(TOY, frames))
     assert (prepared.clips, prepared.bad) == (1, 1)
-    assert prepared.left_out[0].where.endswith("view_2/c2_s1_5/frame_0.txt")
-    assert "frame_7.txt: an empty file" in prepared.left_out[0].reason
+    assert prepared.skipped[0].where.endswith("view_2/c2_s1_5/frame_0.txt")
+    assert "frame_7.txt: an empty file" in prepared.skipped[0].reason
     opened = PackedDataset.open(target)
     assert opened.name.tolist() == ["c2_s1_5_v1"]
     assert (opened.view[0], opened.label[0], opened.extras["take"][0]) == (1, 1, 5)
@@ -461,16 +476,16 @@ def test_one_clip_from_its_file(raw) -> None:
 def test_memory_is_of_a_part(raw, target) -> None:
     write_clips(raw, 60)
     tracemalloc.start()
-    prepare(raw, target, releases=(make_release(parse=large),))
+    prepare(raw, target, formats=(make_format(parse=large),))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert target.stat().st_size > 100e6
-    assert peak < 25e6  # parts of four clips: 7 MB, twice while they are joined
+    assert peak < 25e6  # shards of four clips: 7 MB, twice while they are joined
 
 
 def test_a_part_of_large_files_ends_early(raw, monkeypatch) -> None:
     monkeypatch.setattr(preparing, "BYTES", 6)
-    clips = release.scan((TOY,), [raw]).files
+    clips = source_format.scan((TOY,), [raw]).files
     assert [len(some) for _, some in preparing._cut(clips)] == [2] * 5
 
 
@@ -519,12 +534,12 @@ def test_the_command_counts_what_it_leaves_out(tmp_path, capfd) -> None:
     command = ["prepare", "nucla", "--source", tmp_path / "raw", "--root", tmp_path]
     status, out, err = call(capfd, *command)
     assert status == 0 and err == ""
-    shown = [line for line in out.splitlines() if line.startswith("left out: ")]
-    assert len(shown) == 21 and shown[-1] == "left out: 5 more"
+    shown = [line for line in out.splitlines() if line.startswith("skipped: ")]
+    assert len(shown) == 21 and shown[-1] == "skipped: 5 more"
     assert "_e00_v01.json: field 'skeletons': frame 0 has 19 joints" in shown[0]
-    assert f"25 of 28; the list is {tmp_path / 'nucla.left_out.txt'}" in out
+    assert f"25 of 28; the list is {tmp_path / 'nucla.skipped.txt'}" in out
     assert "3 clips, 3 frames" in out
-    assert len((tmp_path / "nucla.left_out.txt").read_text().splitlines()) == 25
+    assert len((tmp_path / "nucla.skipped.txt").read_text().splitlines()) == 25
     status, out, err = call(capfd, *command, "--strict")
     assert status == 2 and err.count("\n") == 1 and "has 19 joints" in err
 
@@ -538,7 +553,7 @@ def test_the_command_takes_bounds_and_types(tmp_path, capfd) -> None:
     assert status == 0 and "--max-megabytes raises it" in out and "2 clips" in out
     assert PackedDataset.open(tmp_path / "nucla.npz").joints.dtype == np.float16
     status, out, _ = call(capfd, *command, "--max-megabytes=2", "--workers=1")
-    assert status == 0 and "left out" not in out and "3 clips" in out
+    assert status == 0 and "skipped" not in out and "3 clips" in out
     for wrong, words in (
         (["--dtype=float64"], "none of float32, float16"),
         (["--workers=0"], "--workers"),

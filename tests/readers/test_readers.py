@@ -182,7 +182,7 @@ def test_prepare_saves_what_open_reads(key: str, tmp_path: Path) -> None:
     clips = WRITERS[key](tmp_path / "raw")
     prepared = readers.prepare(key, tmp_path / "raw", root=tmp_path / "packed")
     assert prepared.path == tmp_path / "packed" / f"{key}.npz"
-    assert (prepared.clips, prepared.left_out) == (len(clips), ())
+    assert (prepared.clips, prepared.skipped) == (len(clips), ())
     opened = data.open_dataset(key, root=tmp_path / "packed")
     opened.verify()
     np.testing.assert_array_equal(opened.clip(-1), clips[-1].astype(np.float32))
@@ -221,7 +221,7 @@ def test_npz_names_and_duplicates_are_checked(tmp_path: Path) -> None:
             r"'duplicate_of': -1 at clip a02",
         ),
         ({"view": np.array([1, 2, 2, 3])}, r"'view': 2 at clip a02_s03_e01_v03, not 3"),
-        ({"name": raw.name[::-1]}, r"'name': out of order"),
+        ({"name": raw.name[::-1]}, r"'name': not sorted"),
         ({"name": np.array(["a", "b", "c", "d"])}, r"a: not a name such as a01"),
     ):
         foreign_npz("nucla", raw, path, **changes)

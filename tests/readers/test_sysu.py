@@ -16,7 +16,7 @@ from scipy.io import loadmat, savemat
 from skellib.data import split
 from skellib.errors import InputError
 from skellib.readers import sysu, utd_mhad
-from tests.fake_raw import sysu as imitation
+from tests.fake_raw import sysu as fake
 
 CLIP = np.random.default_rng(0).normal(size=(20, 3, 5)).round(4)
 
@@ -37,7 +37,7 @@ def put(folder: Path, content: bytes, person: str = "anna", video: int = 3) -> P
 def outcome(path: Path) -> np.ndarray | str:
     """A clip, or the message of the one error that a reader may raise."""
     try:
-        return sysu.RELEASES[0].read_clip(path)
+        return sysu.FORMATS[0].read_clip(path)
     except InputError as error:
         return str(error)
 
@@ -83,8 +83,8 @@ def test_subjects_from_the_folders(tmp_path: Path, folders, subjects) -> None:
         assert subjects[name.split("/")[0]] == subject
 
 
-def test_an_imitation_splits_into_halves(tmp_path: Path) -> None:
-    imitation.write(tmp_path, clips=48)
+def test_fake_files_splits_into_halves(tmp_path: Path) -> None:
+    fake.write(tmp_path, clips=48)
     packed = sysu.read(tmp_path)
     assert np.bincount(packed.subject).tolist() == [0, 12, 12, 12, 12]
     for protocol in ("cross_subject", "same_subject"):
@@ -123,7 +123,7 @@ def bomb(size: int) -> bytes:
 def test_bad_files(tmp_path: Path, content: bytes, words: str) -> None:
     path = put(tmp_path, content)
     with pytest.raises(InputError, match=rf"sklWorld\.mat: .*{words}"):
-        sysu.RELEASES[0].read_clip(path)
+        sysu.FORMATS[0].read_clip(path)
 
 
 def test_classes_that_do_not_exist(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def by_hand(order: str, stored: str, code: int) -> bytes:
 def test_either_byte_order_and_small_types(tmp_path, order, stored, code) -> None:
     path = put(tmp_path, by_hand(order, stored, code))
     expected = np.round(10 * CLIP).transpose(2, 0, 1)[:, None]
-    np.testing.assert_array_equal(sysu.RELEASES[0].read_clip(path), expected)
+    np.testing.assert_array_equal(sysu.FORMATS[0].read_clip(path), expected)
     if (order, stored) == ("<", "i2"):
         np.testing.assert_array_equal(loadmat(path)["SW"], np.round(10 * CLIP))
 
@@ -166,7 +166,7 @@ def test_the_same_as_scipy_on_real_files(shared: Path) -> None:
     assert paths
     for path in paths:
         expected = loadmat(path)["d_skel"].transpose(2, 0, 1)[:, None]
-        np.testing.assert_array_equal(utd_mhad.RELEASES[0].read_clip(path), expected)
+        np.testing.assert_array_equal(utd_mhad.FORMATS[0].read_clip(path), expected)
 
 
 GOOD = mat(SW=CLIP)

@@ -1,7 +1,7 @@
-"""Formats that other projects keep skeleton data in: read, and written.
+"""Reading and writing of other projects' data formats.
 
-CTR-GCN's npz, ST-GCN's npy with a label pickle, PYSKL's annotation pickle. What they
-hold was prepared by someone's script: values are taken as they are.
+CTR-GCN's npz, ST-GCN's npy with a label pickle, PYSKL's annotation pickle. Their data
+were preprocessed by those projects' scripts; values are not changed.
 """
 
 from __future__ import annotations
@@ -15,96 +15,98 @@ from skellib.data.writing import ClipStream
 from skellib.errors import InputError
 from skellib.paths import write_errors
 from skellib.readers.interchange import ctrgcn, pyskl, stgcn
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import SourceFormat
 
 Format = Literal["ctrgcn", "stgcn", "pyskl"]
-_FORMATS = {"ctrgcn": ctrgcn, "stgcn": stgcn, "pyskl": pyskl}
-FORMATS = tuple(_FORMATS)
+FORMATS: tuple[Format, ...] = ("ctrgcn", "stgcn", "pyskl")
+_MODULES = {"ctrgcn": ctrgcn, "stgcn": stgcn, "pyskl": pyskl}
 
 
 def recognise(path: str | Path) -> Format | None:
-    """The format of a file or folder, judged by names and first bytes alone.
+    """Recognise the format of a file or folder by names and first bytes.
 
-    None for one of no format here. ST-GCN's is a folder with ``train_data.npy`` and
-    ``train_label.pkl`` (or ``val_...``), or one of these files.
+    ST-GCN's format is a folder with ``train_data.npy`` and ``train_label.pkl`` (or
+    ``val_...``), or one of these files.
+
+    Returns:
+        The format, or None if it is none of these.
     """
     path = Path(path)
-    if ctrgcn.recognise(path):
-        return "ctrgcn"
-    if stgcn.recognise(path):
-        return "stgcn"
-    if pyskl.recognise(path):
-        return "pyskl"
+    for name in FORMATS:
+        if _MODULES[name].recognise(path):
+            return name
     return None
 
 
 def stream(
-    path: str | Path, key: str, release: SourceFormat | None = None
+    path: str | Path, key: str, source_format: SourceFormat | None = None
 ) -> ClipStream:
-    """The clips of a file that ``recognise`` knows, one after the other.
+    """Open a file of one of the formats as a stream of clips.
 
     Args:
         path: the file, or ST-GCN's folder.
-        key: the name of the data set: ``"ntu"``, or a new one.
-        release: of the data set's own reader, where it has one: for the names of its
-            classes, its layout, and what the clips' names say.
+        key: key of the data set: ``"ntu"``, or a new one.
+        source_format: format of the data set's own reader, if it has one; provides
+            class names, the layout, and the meaning of clip names.
 
     Returns:
-        A stream for ``writing.write``. What the file does not say is 0 (subject, view).
-        ``extras["split"]`` is the file's own split, if it has one: 0 where a clip
-        trains, 1 where it tests, -1 where it does neither.
+        A stream for ``writing.write``. Unknown subjects and views are 0.
+        ``extras["split"]`` is the file's own split, if any: 0 for training, 1 for test,
+        -1 for neither.
 
     Raises:
-        InputError: a file of no known format, or a damaged one. The values are looked
-            at when the clips are iterated over, and may raise then.
+        InputError: an unknown format or a damaged file. Values are checked while the
+            clips are iterated over, which may raise as well.
     """
     path = Path(path)
-    form = recognise(path)
-    if form is None:
+    name = recognise(path)
+    if name is None:
         raise InputError(
             f"{path}: neither an npz of CTR-GCN's, nor a folder of ST-GCN's, nor a "
             "pickle of PYSKL's"
         )
-    return _FORMATS[form].stream(path, key, release)
+    return _MODULES[name].stream(path, key, source_format)
 
 
 def write(
     dataset: PackedDataset,
     path: str | Path,
-    form: str,
+    format_name: str,
     protocol: str | None = None,
     fold: int = 0,
 ) -> tuple[int, int]:
     """Write a data set, split by a protocol, in one of the formats.
 
-    Numbers are written as float32. What else a format does not hold is lost; its module
-    says what.
+    Numbers are written as float32. Metadata that a format cannot represent are lost;
+    see ``write`` in its module.
 
     Args:
-        dataset: what to write.
+        dataset: the data set.
         path: the file; for ``"stgcn"`` the folder of the files.
-        form: one of ``FORMATS``.
-        protocol: one of the data set's; its first by default.
-        fold: which fold, where the protocol has several.
+        format_name: one of ``FORMATS``.
+        protocol: one of the data set's protocols; the first by default.
+        fold: number of the fold, for a protocol with several.
 
     Returns:
-        How many clips train and test.
+        Numbers of training and of test clips.
 
     Raises:
         InputError: an unknown format or protocol, a data set that the format cannot
-            hold, or a file that cannot be written.
+            represent, or a file that cannot be written.
     """
-    if form not in _FORMATS:
-        raise InputError(f"format {form!r}: unknown; known are {', '.join(FORMATS)}")
+    if format_name not in FORMATS:
+        raise InputError(
+            f"format {format_name!r}: unknown; known are {', '.join(FORMATS)}"
+        )
     path = Path(path)
     protocol = protocol or protocols_of(dataset)[0]
     train, test = split(dataset, protocol, fold)
     with write_errors(path):
-        folder = path if form == "stgcn" else path.parent
+        folder = path if format_name == "stgcn" else path.parent
         folder.mkdir(parents=True, exist_ok=True)
-        if form == "ctrgcn":
+        if format_name == "ctrgcn":
             ctrgcn.write(dataset, path, train, test)
-        elif form == "stgcn":
+        elif format_name == "stgcn":
             stgcn.write(dataset, path, train, test)
         else:
             pyskl.write(dataset, path, train, test, protocol)

@@ -1,4 +1,4 @@
-"""What the formats of other projects share: what is not in the file is worked out."""
+"""Checks shared by other projects' formats, and inference of missing metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS, Layout
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import ClipFields, SourceFormat
 
 MAX_BODIES = 32
 MAX_FRAMES = 100_000
@@ -21,9 +21,9 @@ _BY_JOINTS = {
     for name in ("ntu25", "kinect20", "openpose18", "coco17", "sbu15")
 }
 JOINT_COUNTS = tuple(_BY_JOINTS)
-"""The numbers of joints by which a file's skeleton is known."""
+"""Numbers of joints that identify a layout."""
 
-# S setup, C camera, P performer, R replication, A action; also of NTU RGB+D 120.
+# Setup, camera, performer, replication, action; also used by NTU RGB+D 120.
 _NTU_NAME = (
     r"S(?P<setup>\d{3})C(?P<view>\d{3})P(?P<subject>\d{3})"
     r"R(?P<replication>\d{3})A(?P<code>\d{3})"
@@ -31,22 +31,22 @@ _NTU_NAME = (
 
 
 def layout_of(
-    where: str | Path, joints: int, flat: bool, release: SourceFormat | None
+    where: str | Path, joints: int, flat: bool, source_format: SourceFormat | None
 ) -> Layout:
-    """The skeleton of a file that says only how many joints it has.
+    """Infer the layout of a file from its number of joints.
 
     Args:
-        where: for the message.
+        where: file name for the message.
         joints: N.
-        flat: whether the channels are x, y and perhaps a score, not x, y, z.
-        release: what is known of the data set; its layout is taken where N agrees.
+        flat: True if the channels are x, y and perhaps a score, False if x, y, z.
+        source_format: the data set's own format; its layout is preferred if N agrees.
 
     Raises:
-        InputError: no known skeleton has so many joints.
+        InputError: no known layout has this number of joints.
     """
     layout = _BY_JOINTS.get(joints)
-    if release is not None and release.layout.size == joints:
-        layout = release.layout
+    if source_format is not None and source_format.layout.size == joints:
+        layout = source_format.layout
     if layout is None:
         known = ", ".join(f"{size} ({each.name})" for size, each in _BY_JOINTS.items())
         raise InputError(
@@ -60,24 +60,23 @@ def layout_of(
 
 
 def classes_of(
-    label: np.ndarray, release: SourceFormat | None, count: int | None = None
+    label: np.ndarray, source_format: SourceFormat | None, count: int | None = None
 ) -> tuple[str, ...]:
-    """The names of the classes: the data set's own where their number agrees.
+    """Return class names: those of the data set's own format if their number agrees.
 
     Args:
         label: (n,) int64.
-        release: what is known of the data set.
-        count: how many classes the file speaks of; None where it does not say.
+        source_format: the data set's own format.
+        count: number of classes in the file; None if unknown.
     """
-    known = release.classes if release is not None else ()
+    known = source_format.classes if source_format is not None else ()
     if known and (len(known) == count if count else label.max() < len(known)):
         return tuple(known)
     return tuple(f"class {i}" for i in range(count or int(label.max()) + 1))
 
 
-def shown(value: object) -> str:
-    """A value from a foreign file, for a message; a container only by its kind, as it
-    may be without end."""
+def excerpt(value: object) -> str:
+    """Format a value of a foreign file for a message, in at most 40 characters."""
     if isinstance(value, int) and abs(value) > 2**64:
         return "a huge number"  # Python refuses to write out the longest
     if value is None or isinstance(value, str | int | float | np.generic):
@@ -85,29 +84,29 @@ def shown(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def is_whole(value: object, low: int, high: int) -> bool:
-    """Whether a value is a whole number from ``low`` to ``high``."""
+def is_integer(value: object, low: int, high: int) -> bool:
+    """Return whether a value is an integer, not a bool, from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         return False
     return low <= int(value) <= high
 
 
-def bare(name: str) -> str:
-    """The name of a clip without the ending of the file that it came from."""
+def strip_suffix(name: str) -> str:
+    """Strip the suffix of the original file from the name of a clip."""
     return re.sub(r"\.(skeleton|json|txt|mat)$", "", name)
 
 
 def labels_of(where: str | Path, field: str, values: Sequence[object]) -> np.ndarray:
-    """Labels as (n,) int64.
+    """Convert labels to (n,) int64.
 
     Raises:
-        InputError: one is not a whole number from 0 to 9999, or there is none.
+        InputError: a label is not an integer from 0 to 9999, or there is none.
     """
     for i, value in enumerate(values):
-        if not is_whole(value, 0, 9999):
+        if not is_integer(value, 0, 9999):
             raise InputError(
-                f"{where}: field {field!r}: clip {i}: {shown(value)} is not a class, a "
-                "whole number from 0 to 9999"
+                f"{where}: field {field!r}: clip {i}: {excerpt(value)} is not a class, "
+                "an integer from 0 to 9999"
             )
     if not len(values):
         raise InputError(f"{where}: field {field!r}: there is no clip")
@@ -115,18 +114,18 @@ def labels_of(where: str | Path, field: str, values: Sequence[object]) -> np.nda
 
 
 def names_of(where: str | Path, field: str, values: Sequence[object]) -> list[str]:
-    """Names of clips, without the endings of the files that they came from.
+    """Check the names of clips and strip the suffixes of their original files.
 
     Raises:
-        InputError: one is not text, or is there twice.
+        InputError: a name is not a string, or a duplicate.
     """
     names = []
     for i, value in enumerate(values):
         if not isinstance(value, str) or not 0 < len(value) <= 1000 or "\0" in value:
             raise InputError(
-                f"{where}: field {field!r}: clip {i}: {shown(value)} is not a name"
+                f"{where}: field {field!r}: clip {i}: {excerpt(value)} is not a name"
             )
-        names.append(bare(str(value)))
+        names.append(strip_suffix(str(value)))
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -135,66 +134,78 @@ def names_of(where: str | Path, field: str, values: Sequence[object]) -> list[st
     return names
 
 
-def facts_of(
+def fields_from_names(
     where: str | Path,
     names: Sequence[str],
     label: np.ndarray,
-    release: SourceFormat | None,
-) -> dict[str, np.ndarray]:
-    """What the names say if they are all of one known form, each (n,) int64.
+    source_format: SourceFormat | None,
+) -> ClipFields:
+    """Parse subject, view and so on from the names if all have a known form.
 
-    ``subject`` (0 where they do not say), ``view`` and so on, as the data set's own
-    reader has them.
+    Args:
+        where: file name for messages.
+        names: names of the n clips.
+        label: (n,) int64, to be checked against the names.
+        source_format: the data set's own format; names of NTU RGB+D are always known.
+
+    Returns:
+        Fields as in the data set's own reader, each (n,) int64; ``subject`` is 0 if the
+        names do not contain it.
 
     Raises:
-        InputError: a name that speaks of another class than the label.
+        InputError: a name contradicts the label.
     """
-    nothing = {"subject": np.zeros(len(names), dtype=np.int64)}
-    codes: Sequence[int] | None = None
-    if release is not None and release.name:
-        matches = [re.fullmatch(release.name, name) for name in names]
-        codes = release.allowed.get("code")
-    if release is None or not release.name or not all(matches):
-        matches = [re.fullmatch(_NTU_NAME, name) for name in names]
-        codes = range(1, 1000)
-    if not all(matches):
-        return nothing
-    rows = [match.groupdict() for match in matches if match is not None]
-    for name, row, found in zip(names, rows, label.tolist(), strict=True):
-        if codes is not None and "code" in row and int(row["code"]) not in codes:
-            raise InputError(
-                f"{where}: clip {name}: its class is none of the data set's; prepare "
-                "the file under another name"
-            )
-        if codes is not None and "code" in row:
-            expected = list(codes).index(int(row["code"]))
-            if expected != found:
-                raise InputError(
-                    f"{where}: clip {name}: its label is {found}, but its name says "
-                    f"{expected}"
-                )
-    groups = [
-        group
-        for group, digits in (rows[0] if rows else {}).items()
-        if group not in ("code", "name", "frame") and digits and digits.isdigit()
-    ]
-    return nothing | {
-        group: np.array([int(row[group]) for row in rows], dtype=np.int64)
-        for group in groups
-    }
+    fields: ClipFields = {"subject": np.zeros(len(names), dtype=np.int64)}
+    rows, codes = _matched(names, source_format)
+    if not rows:
+        return fields
+    if codes is not None and "code" in rows[0]:
+        for name, row, found in zip(names, rows, label.tolist(), strict=True):
+            _check_label(f"{where}: clip {name}", int(row["code"]), codes, found)
+    for group, digits in rows[0].items():
+        if group not in ("code", "name", "frame") and digits and digits.isdigit():
+            fields[group] = np.array([int(row[group]) for row in rows], dtype=np.int64)
+    return fields
+
+
+def _matched(
+    names: Sequence[str], source_format: SourceFormat | None
+) -> tuple[list[dict[str, str]], Sequence[int] | None]:
+    """Match all names against the known forms; return their groups and class codes."""
+    known: list[tuple[str, Sequence[int] | None]] = [(_NTU_NAME, range(1, 1000))]
+    if source_format is not None and source_format.name:
+        known.insert(0, (source_format.name, source_format.allowed.get("code")))
+    for pattern, codes in known:
+        matches = [re.fullmatch(pattern, name) for name in names]
+        rows = [match.groupdict() for match in matches if match is not None]
+        if len(rows) == len(names):
+            return rows, codes
+    return [], None
+
+
+def _check_label(where: str, code: int, codes: Sequence[int], label: int) -> None:
+    """Raise InputError if the class in a clip's name is not that of its label."""
+    if code not in codes:
+        raise InputError(
+            f"{where}: its class is none of the data set's; prepare the file under "
+            "another name"
+        )
+    expected = list(codes).index(code)
+    if expected != label:
+        raise InputError(f"{where}: its label is {label}, but its name says {expected}")
 
 
 def trimmed(clip: np.ndarray) -> np.ndarray:
-    """A clip (T, M, N, C) without the empty frames at its end; one frame stays."""
+    """Remove the empty frames at the end of a clip (T, M, N, C), but keep one frame."""
     full = np.flatnonzero(clip.reshape(len(clip), -1).any(axis=1))
     return clip[: full[-1] + 1 if len(full) else 1]
 
 
 def check_shape(where: str, field: str, frames: int, bodies: int) -> None:
-    """Refuse counts that no recording has.
+    """Check the numbers of frames and bodies of a clip.
 
     Raises:
-        InputError: no frame or body, or absurdly many.
+        InputError: not within 1..``MAX_FRAMES`` and 1..``MAX_BODIES``.
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise InputError(f"{where}: field {field!r}: {frames} frames a clip")

@@ -1,9 +1,9 @@
-"""CTR-GCN's packed form: ``NTU60_CS.npz`` and the like.
+"""CTR-GCN's npz format: ``NTU60_CS.npz`` and similar files.
 
-``x_train`` (n, T, M N 3), every clip with the same T, zeros after its end, bodies one
-after the other; ``y_train`` (n, classes), 1 at the class; ``x_test`` and ``y_test``
-the same. T is 300, M is 2 and N is 25 for NTU RGB+D. There are no names: the file is
-one split of the data set and says no more.
+``x_train`` (n, T, M N 3), clips padded with zeros to a common T, bodies concatenated;
+``y_train`` (n, classes), one-hot; ``x_test`` and ``y_test`` likewise. For NTU RGB+D, T
+is 300, M is 2 and N is 25. The file holds one split of the data set, without names,
+subjects or cameras.
 
 Y. Chen et al., "Channel-wise Topology Refinement Graph Convolution for Skeleton-Based
 Action Recognition", ICCV 2021.
@@ -27,12 +27,12 @@ from skellib.data.writing import ClipStream
 from skellib.errors import InputError
 from skellib.paths import atomic_write
 from skellib.readers.interchange import common
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import SourceFormat
 from skellib.readers.sources import check_finite
 
 SPLITS = ("train", "test")
 _CHANNELS = 3
-_BODIES = 2  # what the format's own feeders expect
+_BODIES = 2  # as CTR-GCN's own data loaders expect
 _MAX_LABELS = 2**30  # bytes
 _SHAPES = {
     bodies * size * _CHANNELS: (bodies, size)
@@ -42,31 +42,33 @@ _SHAPES = {
 
 
 def recognise(path: Path) -> bool:
-    """Whether a file is of this format, from its list of members alone."""
+    """Return whether a file has this format, by the names of its members."""
     if path.suffix.lower() != ".npz" or not path.is_file():
         return False
     try:
         with zipfile.ZipFile(path) as archive:
             members = set(archive.namelist())
-    except Exception:  # damage raises all kinds of them
+    except Exception:  # damage raises many kinds of errors
         return False
     return any({f"x_{split}.npy", f"y_{split}.npy"} <= members for split in SPLITS)
 
 
-def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStream:
-    """The clips of a file, one after the other, the training clips first.
+def stream(
+    path: Path, key: str, source_format: SourceFormat | None = None
+) -> ClipStream:
+    """Open a file as a stream of clips, training clips first.
 
-    Compressed or not, the file is never unpacked as a whole.
+    A compressed file is decompressed clip by clip.
 
     Args:
         path: the file.
-        key: the data set's name.
-        release: what is known of that data set.
+        key: key of the data set.
+        source_format: the data set's own format, if it has one.
 
     Returns:
-        A stream with clips (T, M, N, 3), the empty frames at their ends cut off (one
-        stays of a clip with nothing else), named ``train 00000`` and so on, and
-        ``extras["split"]``, 0 where a clip trains and 1 where it tests.
+        A stream of clips (T, M, N, 3) without the padding (one frame remains of an
+        empty clip), named ``train 00000`` and so on; ``extras["split"]`` is 0 for
+        training and 1 for test clips.
 
     Raises:
         InputError: a damaged or foreign file; the message names the field.
@@ -76,7 +78,7 @@ def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStr
         members = set(archive.namelist())
         for split in SPLITS:
             if f"x_{split}.npy" in members:
-                parts.append(_Part.find(path, archive, split))
+                parts.append(_Split.find(path, archive, split))
                 label, width = _labels(path, archive, split)
                 labels.append(label)
                 widths.add(width)
@@ -106,16 +108,16 @@ def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStr
                 [part.clips for part in parts],
             )
         },
-        layout=common.layout_of(path, joints, False, release),
-        classes=common.classes_of(label, release, widths.pop()),
+        layout=common.layout_of(path, joints, False, source_format),
+        classes=common.classes_of(label, source_format, widths.pop()),
         key=key,
         source=f"{n} clips of {path.name} (CTR-GCN)",
     )
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The array of one split, not read yet."""
+class _Split:
+    """Header of the array of one split."""
 
     split: str
     clips: int
@@ -125,10 +127,12 @@ class _Part:
 
     @property
     def field(self) -> str:
+        """Name of the array in the file."""
         return f"x_{self.split}"
 
     @classmethod
-    def find(cls, path: Path, archive: zipfile.ZipFile, split: str) -> _Part:
+    def find(cls, path: Path, archive: zipfile.ZipFile, split: str) -> _Split:
+        """Read and check the header of a split."""
         field = f"x_{split}"
         with _member(path, archive, field) as file:
             shape, dtype = _header(path, field, archive, file)
@@ -145,7 +149,7 @@ class _Part:
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except Exception:  # damage raises all kinds of them
+    except Exception:  # damage raises many kinds of errors
         raise InputError(
             f"{path}: a damaged or truncated npz; fetch it again"
         ) from None
@@ -154,14 +158,14 @@ def _opened(path: Path) -> zipfile.ZipFile:
 def _member(path: Path, archive: zipfile.ZipFile, field: str) -> IO[bytes]:
     try:
         return archive.open(f"{field}.npy")
-    except Exception:  # also encrypted, or a compression that Python lacks
+    except Exception:  # also if encrypted, or compressed by an unknown method
         raise _damaged(path, field) from None
 
 
 def _header(
     path: Path, field: str, archive: zipfile.ZipFile, file: IO[bytes]
 ) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and dtype of a member; the file is left where its data begin."""
+    """Read the header of a member, up to the beginning of its data."""
     try:
         version = npy.read_magic(file)
         if version == (1, 0):
@@ -170,7 +174,7 @@ def _header(
             shape, fortran_order, dtype = npy.read_array_header_2_0(file)
     except InputError:
         raise
-    except Exception:  # NumPy lists no errors: damage raises all kinds of them
+    except Exception:  # NumPy documents no errors; damage raises many kinds
         raise _damaged(path, field) from None
     size = archive.getinfo(f"{field}.npy").file_size
     if dtype.hasobject:
@@ -189,7 +193,7 @@ def _damaged(path: Path, field: str) -> InputError:
 def _labels(
     path: Path, archive: zipfile.ZipFile, split: str
 ) -> tuple[np.ndarray, int | None]:
-    """The labels of a split, and of how many classes, where they are one-hot."""
+    """Read the labels of a split, and the number of classes if they are one-hot."""
     field = f"y_{split}"
     if f"{field}.npy" not in archive.namelist():
         raise InputError(f"{path}: field {field!r}: missing")
@@ -213,14 +217,14 @@ def _labels(
 def _exactly(path: Path, field: str, file: IO[bytes], size: int) -> bytes:
     try:
         content = file.read(size) if size else b""
-    except Exception:  # zlib, lzma and zipfile each have their own
+    except Exception:  # zlib, lzma and zipfile have errors of their own
         raise _damaged(path, field) from None
     if len(content) != size:
         raise _damaged(path, field)
     return content
 
 
-def _clips(path: Path, parts: list[_Part]) -> Iterator[np.ndarray]:
+def _clips(path: Path, parts: list[_Split]) -> Iterator[np.ndarray]:
     for part in parts:
         bodies, joints = part.shape
         shape = part.frames, bodies, joints, _CHANNELS
@@ -240,20 +244,18 @@ def _clips(path: Path, parts: list[_Part]) -> Iterator[np.ndarray]:
 def write(
     dataset: PackedDataset, path: Path, train: np.ndarray, test: np.ndarray
 ) -> None:
-    """Write a split of a data set.
+    """Write a split of a data set, atomically.
 
-    Frames without a body at the end of a clip are lost, as the format pads with them;
-    names, subjects and views are, as it has no place for them. T is that of the longest
-    clip, M is 2.
+    Empty frames at the end of a clip are lost, as they equal the padding; so are names,
+    subjects and views. T is the length of the longest clip, M is 2.
 
     Args:
-        dataset: up to two bodies, three channels.
-        path: the npz to be written, whole or not at all.
-        train, test: positions in the data set.
+        dataset: data set with up to two bodies and three channels.
+        path: the npz file.
+        train, test: positions of the clips of either side.
 
     Raises:
-        InputError: a data set that the format cannot hold, or a file that cannot be
-            written.
+        InputError: more bodies or other channels, or the file cannot be written.
     """
     if dataset.bodies > _BODIES or dataset.channels != _CHANNELS:
         raise InputError(

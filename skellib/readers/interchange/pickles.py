@@ -1,12 +1,12 @@
-"""Pickles of plain data, read without the power to run anything.
+"""Safe loading of pickles with plain data and NumPy arrays.
 
-A pickle is a program for a small stack machine, and Python's own machine imports and
-calls whatever the program names. This one has no such step: it knows the steps that
-build numbers, text, bytes, lists, tuples, sets and dictionaries, and the few names by
-which NumPy writes its arrays. Everything else is refused by name before it could act.
+A pickle is a program for a small stack machine. Python's own machine imports and calls
+whatever the program names. This one only has the opcodes that build numbers, strings,
+bytes, lists, tuples, sets and dictionaries, and stand-ins for the few functions that
+NumPy's pickles call. Everything else is rejected, by name, before it could run.
 
-Protocols 0 to 5 are read, of NumPy 1 and 2, and those that Python 2 wrote (its byte
-strings are taken as Latin-1 text).
+It reads protocols 0 to 5, arrays of NumPy 1 and 2, and pickles of Python 2, whose byte
+strings become Latin-1 strings.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ import numpy as np
 from skellib.errors import InputError
 
 MAX_BYTES = 8 * 2**30
-"""The largest file that is read; PYSKL's of NTU RGB+D 120 has about 3 GB."""
+"""Size limit of a file in bytes; PYSKL's file of NTU RGB+D 120 has about 3 GB."""
 
 MAX_STEPS = 25_000_000
-"""The longest program that is run: a bound on what it can build. Three times that of
-PYSKL's largest file."""
+"""Limit of executed opcodes, which bounds the number of objects; three times the need
+of PYSKL's largest file."""
 
 MAX_DEPTH = 50
-"""How deep containers may be nested."""
+"""Limit of the nesting of containers."""
 
 
 def load(
@@ -42,20 +42,23 @@ def load(
     max_bytes: int = MAX_BYTES,
     max_steps: int = MAX_STEPS,
 ) -> Any:
-    """What a pickle holds: plain containers, numbers, text, bytes and NumPy arrays.
+    """Load a pickle of plain containers, numbers, strings, bytes and NumPy arrays.
 
-    A file is mapped into memory, and its arrays (read-only) are views of it where the
-    protocol allows, so that a large one costs little more than what is used of it.
+    A file is memory-mapped. Its arrays are read-only views of the mapping if the
+    protocol permits, so that a large file needs little memory until its data are used.
 
     Args:
-        source: a file, or the content of one.
-        max_bytes: refuse a file that is larger.
-        max_steps: refuse a program that is longer.
+        source: path of a file, or the content of one.
+        max_bytes: size limit of the file.
+        max_steps: limit of executed opcodes.
+
+    Returns:
+        The unpickled object.
 
     Raises:
-        InputError: the pickle asks for anything else (the message names it; arrays of
-            Python objects are such a thing), is damaged or truncated, or exceeds a
-            bound. Nothing it names is imported, called or changed.
+        InputError: the pickle requests anything else (the message names it; arrays of
+            Python objects are rejected too), is damaged or truncated, or exceeds a
+            limit. Nothing that it names is imported, called or changed.
     """
     if isinstance(source, bytes):
         where, content = "pickle", memoryview(source)
@@ -81,14 +84,16 @@ _Order = Literal["C", "F"]
 
 
 class _Refusal(Exception):
-    """The pickle asks for what this module does not do."""
+    """The pickle requests an unsupported operation or exceeds a limit."""
 
 
 def _asks_for(what: str) -> _Refusal:
+    """Return the error for a pickle that requests something unsupported."""
     return _Refusal(f"asks for {what}; only NumPy arrays and plain containers are read")
 
 
 def _mapped(path: Path, max_bytes: int) -> memoryview:
+    """Memory-map a file, read-only."""
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
@@ -101,8 +106,8 @@ def _mapped(path: Path, max_bytes: int) -> memoryview:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-class _Named:
-    """A name that NumPy's pickles ask for, and what stands in for it here."""
+class _StandIn:
+    """Stand-in for a function or type that NumPy's pickles name."""
 
     __slots__ = ("call",)
 
@@ -111,7 +116,7 @@ class _Named:
 
 
 class _Dtype:
-    """A NumPy dtype in the making: of numbers or text of a fixed size."""
+    """NumPy dtype under construction: numbers, or strings of a fixed size."""
 
     __slots__ = ("value",)
 
@@ -122,15 +127,15 @@ class _Dtype:
         self.value = np.dtype(code)
 
     def build(self, state: Any) -> None:
+        """Apply the state: byte order; no subarray, names or fields."""
         order = _text(state[1])
-        # Subarray, names, fields.
         if order not in ("<", ">", "|", "=") or state[2:5] != (None, None, None):
             raise _asks_for("arrays of records")
         self.value = self.value.newbyteorder(order)
 
 
 class _Array:
-    """A NumPy array in the making."""
+    """NumPy array under construction."""
 
     __slots__ = ("value",)
 
@@ -138,12 +143,13 @@ class _Array:
         self.value: np.ndarray | None = None
 
     def build(self, state: Any) -> None:
+        """Apply the state: shape, dtype, order and data."""
         shape, dtype, fortran_order, data = state[-4:]
         self.value = _array(data, dtype, shape, "F" if fortran_order else "C")
 
 
 def _array(data: Any, dtype: Any, shape: Any, order: _Order = "C") -> np.ndarray:
-    """The array that a pickle describes, once its size agrees with its data."""
+    """Build an array from its description, if its size matches its data."""
     if isinstance(data, list):
         raise _asks_for("an array of Python objects")
     content = data.encode("latin1") if isinstance(data, str) else memoryview(data)
@@ -162,7 +168,7 @@ def _array(data: Any, dtype: Any, shape: Any, order: _Order = "C") -> np.ndarray
 def _from_buffer(
     data: Any, dtype: Any, shape: Any, order: str, axes: tuple[int, ...] | None = None
 ) -> _Array:
-    """NumPy's own form under protocol 5."""
+    """Stand in for ``numpy._core.numeric._frombuffer``, used by protocol 5."""
     array = _Array()
     if order == "K" and axes is not None:
         array.value = _array(data, dtype, shape).transpose(axes)
@@ -172,11 +178,12 @@ def _from_buffer(
 
 
 def _scalar(dtype: Any, data: Any) -> Any:
+    """Stand in for ``numpy._core.multiarray.scalar``."""
     return _array(data, dtype, ())[()]
 
 
 def _encoded(text: Any, encoding: Any) -> memoryview:
-    """Protocols below 3 write bytes as text."""
+    """Stand in for ``_codecs.encode``, by which protocols below 3 represent bytes."""
     if encoding not in ("latin1", "latin-1"):
         raise _asks_for("an encoding other than Latin-1")
     return memoryview(_text(text).encode("latin1"))
@@ -190,39 +197,39 @@ def _set(members: Any = ()) -> set[Any]:
     return {_key(member) for member in members}
 
 
-_ADMITTED: dict[tuple[str, str], _Named] = {
-    ("numpy", "ndarray"): _Named(None),
-    ("numpy", "dtype"): _Named(_Dtype),
-    ("_codecs", "encode"): _Named(_encoded),
+_ALLOWED: dict[tuple[str, str], _StandIn] = {
+    ("numpy", "ndarray"): _StandIn(None),
+    ("numpy", "dtype"): _StandIn(_Dtype),
+    ("_codecs", "encode"): _StandIn(_encoded),
 }
 for _module in ("builtins", "__builtin__"):
-    _ADMITTED[_module, "bytes"] = _Named(_no_bytes)
-    _ADMITTED[_module, "set"] = _Named(_set)
-    _ADMITTED[_module, "frozenset"] = _Named(
+    _ALLOWED[_module, "bytes"] = _StandIn(_no_bytes)
+    _ALLOWED[_module, "set"] = _StandIn(_set)
+    _ALLOWED[_module, "frozenset"] = _StandIn(
         lambda members=(): frozenset(_set(members))
     )
 for _module in ("numpy.core", "numpy._core"):
-    _ADMITTED[f"{_module}.multiarray", "_reconstruct"] = _Named(_Array)
-    _ADMITTED[f"{_module}.multiarray", "scalar"] = _Named(_scalar)
-    _ADMITTED[f"{_module}.numeric", "_frombuffer"] = _Named(_from_buffer)
+    _ALLOWED[f"{_module}.multiarray", "_reconstruct"] = _StandIn(_Array)
+    _ALLOWED[f"{_module}.multiarray", "scalar"] = _StandIn(_scalar)
+    _ALLOWED[f"{_module}.numeric", "_frombuffer"] = _StandIn(_from_buffer)
 
 
 class _Machine:
-    """The stack machine of the pickle format, without the steps that act."""
+    """Stack machine of the pickle format, without the opcodes that run code."""
 
     def __init__(self, content: memoryview, max_steps: int) -> None:
         self.content = content
         self.at = 0
         self.max_steps = max_steps
         self.stack: list[Any] = []
-        self.marked: list[list[Any]] = []  # the stacks below each mark
+        self.marked: list[list[Any]] = []  # the stack below each mark
         self.memo: dict[int, Any] = {}
-        # Each byte of data stands in the file and is passed to two calls at most: no
-        # honest pickle copies more.
+        # Each byte of data is in the file and is passed to at most two calls, so a
+        # legitimate pickle does not copy more.
         self.copies_left = 2 * len(content) + 1000
 
     def run(self) -> Any:
-        """Carry out the program; what its end leaves on top of the stack."""
+        """Run the program and return the top of the stack."""
         for _ in range(self.max_steps):
             code = self.content[self.at]
             self.at += 1
@@ -235,7 +242,7 @@ class _Machine:
         raise _Refusal(f"more than {self.max_steps} steps; too large to be read")
 
     def unknown(self, code: int) -> Exception:
-        """Why a step is not taken: it is none, or one that acts."""
+        """Return the error for an invalid opcode, or for one that runs code."""
         name = _OPCODES.get(code)
         if name is None:
             return ValueError()
@@ -244,17 +251,18 @@ class _Machine:
         return _asks_for(f"the step {name}")
 
     def take(self, size: int) -> memoryview:
-        """The next bytes of the program."""
+        """Consume the next bytes of the program."""
         if not 0 <= size <= len(self.content) - self.at:
             raise ValueError
         self.at += size
         return self.content[self.at - size : self.at]
 
-    def number(self, form: str) -> Any:
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+    def number(self, code: str) -> Any:
+        """Consume a number of a ``struct`` format."""
+        return struct.unpack(code, self.take(struct.calcsize(code)))[0]
 
     def line(self) -> str:
-        """The next line, as Latin-1."""
+        """Consume the next line, as Latin-1."""
         window = 256
         while True:
             found = bytes(self.content[self.at : self.at + window])
@@ -267,55 +275,58 @@ class _Machine:
             window *= 4
 
     def since_mark(self) -> list[Any]:
-        """Take what was put on the stack since the last mark."""
+        """Pop everything pushed since the last mark."""
         items, self.stack = self.stack, self.marked.pop()
         return items
 
     def top(self, kind: type) -> Any:
-        """What is on top of the stack, which must be of this kind."""
+        """Return the top of the stack, which must be of this type."""
         if type(self.stack[-1]) is not kind:
             raise TypeError
         return self.stack[-1]
 
     def push_name(self, module: str, name: str) -> None:
-        if (module, name) not in _ADMITTED:
+        """Push the stand-in of an allowed name."""
+        if (module, name) not in _ALLOWED:
             raise _asks_for(f"{_short(module)}.{_short(name)}")
-        self.stack.append(_ADMITTED[module, name])
+        self.stack.append(_ALLOWED[module, name])
 
     def reduce(self) -> None:
+        """Call the stand-in below the top of the stack with the tuple on top."""
         arguments = self.stack.pop()
-        named = self.top(_Named)
+        named = self.top(_StandIn)
         if named.call is None or type(arguments) is not tuple:
             raise TypeError
         for argument in arguments:
-            self.spend(argument)
+            self.charge(argument)
         self.stack[-1] = named.call(*arguments)
 
     def build(self) -> None:
+        """Apply the state on top of the stack to the array or dtype below it."""
         state = self.stack.pop()
         target = self.stack[-1]
         if not isinstance(target, _Array | _Dtype) or type(state) is not tuple:
             raise _asks_for(f"attributes of {type(target).__name__.strip('_').lower()}")
         if isinstance(target, _Array) and type(state[-1]) is str:
-            self.spend(state[-1])
+            self.charge(state[-1])
         target.build(state)
 
-    def spend(self, data: Any) -> None:
-        """Count data that may be copied, so that no pickle copies at will."""
+    def charge(self, data: Any) -> None:
+        """Charge ``len(data)`` to the copy budget."""
         if isinstance(data, str | memoryview | list | tuple | set | frozenset):
             self.copies_left -= len(data)
             if self.copies_left < 0:
                 raise _Refusal("unfolds into far more data than it has")
 
     def set_items(self, pairs: list[Any]) -> None:
+        """Insert keys and values into the dictionary on top of the stack."""
         target = self.top(dict)
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             target[_key(key)] = value
 
 
 def _key(value: Any) -> Any:
-    """A key of a dictionary or a member of a set: those whose hashes cannot be aimed
-    at one another."""
+    """Check a key or set member; only types whose hashes cannot be made to collide."""
     if type(value) in (str, bool, type(None)):
         return value
     if type(value) is int and abs(value) < 2**60:
@@ -324,7 +335,7 @@ def _key(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Text that Python 2 may have written as bytes."""
+    """Return a string, which Python 2 may have written as bytes."""
     if type(value) is memoryview:
         return str(value, "latin1")
     if type(value) is not str:
@@ -333,14 +344,14 @@ def _text(value: Any) -> str:
 
 
 def _short(text: str) -> str:
-    """Text of the pickle's for a message of one line."""
+    """Escape and shorten a string of the pickle for a one-line message."""
     return ascii(text)[1:-1][:60]
 
 
 def _finished(value: Any, seen: dict[int, tuple[Any, Any]], depth: int) -> Any:
-    """The value with its arrays and bytes in their final form.
+    """Replace arrays and bytes under construction by the final objects.
 
-    ``seen`` holds what was finished before, and keeps it alive, as it goes by identity.
+    ``seen`` maps the ids of finished objects to their results, and keeps them alive.
     """
     if value is None or isinstance(value, str | int | float | set | frozenset):
         return value
@@ -374,7 +385,7 @@ def _finished(value: Any, seen: dict[int, tuple[Any, Any]], depth: int) -> Any:
     return result
 
 
-# The steps, by opcode. Names and meanings are those of the module pickletools.
+# Opcodes; names and semantics are those of the module pickletools.
 
 _Step = Callable[[_Machine], Any]
 _STOP = ord(".")
@@ -384,12 +395,12 @@ def _constant(make: Callable[[], Any]) -> _Step:
     return lambda m: m.stack.append(make())
 
 
-def _fixed(form: str) -> _Step:
-    return lambda m: m.stack.append(m.number(form))
+def _fixed(code: str) -> _Step:
+    return lambda m: m.stack.append(m.number(code))
 
 
-def _sized(form: str, convert: Callable[[memoryview], Any]) -> _Step:
-    return lambda m: m.stack.append(convert(m.take(m.number(form))))
+def _sized(code: str, convert: Callable[[memoryview], Any]) -> _Step:
+    return lambda m: m.stack.append(convert(m.take(m.number(code))))
 
 
 def _lined(convert: Callable[[str], Any]) -> _Step:
@@ -397,7 +408,7 @@ def _lined(convert: Callable[[str], Any]) -> _Step:
 
 
 def _last(count: int) -> _Step:
-    """A tuple of the last values."""
+    """Return the opcode that replaces the last values by their tuple."""
 
     def step(m: _Machine) -> None:
         if len(m.stack) < count:
@@ -430,13 +441,13 @@ def _integer(line: str) -> int:
     return line == "01" if line in ("00", "01") else int(line)  # protocol 0's bool
 
 
-def _get(form: str | None) -> _Step:
-    return lambda m: m.stack.append(m.memo[m.number(form) if form else int(m.line())])
+def _get(code: str | None) -> _Step:
+    return lambda m: m.stack.append(m.memo[m.number(code) if code else int(m.line())])
 
 
-def _put(form: str | None) -> _Step:
+def _put(code: str | None) -> _Step:
     def step(m: _Machine) -> None:
-        m.memo[m.number(form) if form else int(m.line())] = m.stack[-1]
+        m.memo[m.number(code) if code else int(m.line())] = m.stack[-1]
 
     return step
 

@@ -1,9 +1,9 @@
-"""PYSKL's annotation pickle: ``ntu60_3danno.pkl``, ``ntu60_hrnet.pkl`` and the like.
+"""PYSKL's annotation pickle: ``ntu60_3danno.pkl``, ``ntu60_hrnet.pkl`` and so on.
 
-A dictionary of ``split``, the names of the clips of each part (``xsub_train``,
-``xsub_val``, ...), and ``annotations``, one a clip: ``frame_dir`` (its name),
+A dictionary with ``split``, the names of the clips in each part (``xsub_train``,
+``xsub_val``, ...), and ``annotations``, one per clip: ``frame_dir`` (its name),
 ``label``, ``keypoint`` (M, T, N, C), in 2D also ``keypoint_score`` (M, T, N) and
-``img_shape`` (height, width). A plain list of annotations is read too.
+``img_shape`` (height, width). A plain list of annotations is accepted too.
 
 H. Duan et al., "PYSKL: Towards Good Practices for Skeleton Action Recognition", 2022.
 """
@@ -24,7 +24,7 @@ from skellib.data.writing import ClipStream
 from skellib.errors import InputError
 from skellib.paths import atomic_write
 from skellib.readers.interchange import common, pickles
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import SourceFormat
 from skellib.readers.sources import check_finite
 
 _PART = re.compile(
@@ -35,7 +35,7 @@ _MAX_PAIRS = 100
 
 
 def recognise(path: Path) -> bool:
-    """Whether a file may be of this format: by its ending and its first byte."""
+    """Return whether a file may have this format, by its suffix and first byte."""
     if path.suffix.lower() not in (".pkl", ".pickle") or not path.is_file():
         return False
     try:
@@ -45,21 +45,23 @@ def recognise(path: Path) -> bool:
         return False
 
 
-def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStream:
-    """The clips of a file, in its order.
+def stream(
+    path: Path, key: str, source_format: SourceFormat | None = None
+) -> ClipStream:
+    """Open a file as a stream of clips, in the order of the file.
 
     Args:
         path: the file.
-        key: the data set's name.
-        release: what is known of that data set.
+        key: key of the data set.
+        source_format: the data set's own format, if it has one.
 
     Returns:
-        A stream with clips (T, M, N, C), absent bodies 0 where a clip has fewer than
-        another; C is x, y, z, or x, y (pixels, y down) and the score. Subject, view and
-        so on where the names say them. ``extras["split.xsub"]`` for the parts
-        ``xsub_train`` and ``xsub_val``: 0 where a clip trains, 1 where it tests, -1 for
-        neither; ``extras["split"]`` is the first such. In 2D ``extras["height"]`` and
-        ``extras["width"]`` of the image.
+        A stream of clips (T, M, N, C), with zeros for absent bodies; the channels are
+        x, y, z, or x, y (pixels, y down) and the score. Subject, view and so on are
+        parsed from the names if possible. ``extras["split.xsub"]`` represents the parts
+        ``xsub_train`` and ``xsub_val``: 0 for training, 1 for test, -1 for neither;
+        ``extras["split"]`` is the first such split. In 2D, ``extras["height"]`` and
+        ``extras["width"]`` are the size of the image in pixels.
 
     Raises:
         InputError: a damaged, foreign or hostile file; the message names the field.
@@ -78,18 +80,18 @@ def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStr
                 f"{clip.where}: field 'keypoint': {clip.joints} joints and "
                 f"{clip.channels} channels, but {names[0]} has {joints} and {channels}"
             )
-    facts = common.facts_of(path, names, label, release)
+    fields = common.fields_from_names(path, names, label, source_format)
     splits, unknown = _splits(path, names, parts)
     lacking = f"; {unknown} names in its splits have no clip" if unknown else ""
     return ClipStream(
         clips=partial(_clips, clips, max(clip.bodies for clip in clips)),
         label=label,
-        subject=facts.pop("subject"),
-        view=facts.pop("view", None),
+        subject=fields.pop("subject"),
+        view=fields.pop("view", None),
         name=names,
-        extras=splits | _image(clips) | facts,
-        layout=common.layout_of(path, joints, clips[0].flat, release),
-        classes=common.classes_of(label, release),
+        extras=splits | _image(clips) | fields,
+        layout=common.layout_of(path, joints, clips[0].flat, source_format),
+        classes=common.classes_of(label, source_format),
         key=key,
         source=f"{len(names)} clips of {path.name} (PYSKL){lacking}",
     )
@@ -98,7 +100,7 @@ def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStr
 def _contents(
     path: Path, content: Any
 ) -> tuple[Sequence[dict[str, Any]], dict[str, Any]]:
-    """The annotations and the parts of a file."""
+    """Return the annotations and the parts of the splits of a file."""
     parts: Any = {}
     if isinstance(content, dict):
         parts = content.get("split", {})
@@ -123,7 +125,7 @@ def _contents(
 
 
 class _Clip:
-    """An annotation, checked."""
+    """Checked annotation of one clip."""
 
     def __init__(self, path: Path, name: str, annotation: dict[str, Any]) -> None:
         self.where = f"{path}: clip {name}"
@@ -135,10 +137,10 @@ class _Clip:
         if self.channels not in (2, 3):
             raise self._error("keypoint", f"{self.channels} channels, not 2 or 3")
         total = annotation.get("total_frames", self.frames)
-        if not common.is_whole(total, self.frames, self.frames):
+        if not common.is_integer(total, self.frames, self.frames):
             raise self._error(
                 "total_frames",
-                f"{common.shown(total)}, but keypoint has {self.frames}",
+                f"{common.excerpt(total)}, but keypoint has {self.frames}",
             )
         self.flat = self.channels == 2
         if self.flat and annotation.get("keypoint_score") is not None:
@@ -171,11 +173,11 @@ class _Clip:
         return array
 
     def _image(self, size: Any) -> tuple[int, int]:
-        """(height, width); 0 where the file does not say them."""
+        """Return (height, width) of the image; 0 if unknown."""
         if size is None or not self.flat:
             return 0, 0
         sides = list(size) if isinstance(size, tuple | list) else []
-        if len(sides) != 2 or not all(common.is_whole(s, 1, 10**6) for s in sides):
+        if len(sides) != 2 or not all(common.is_integer(s, 1, 10**6) for s in sides):
             raise self._error("img_shape", "not (height, width)")
         return int(sides[0]), int(sides[1])
 
@@ -183,7 +185,7 @@ class _Clip:
         return InputError(f"{self.where}: field {field!r}: {problem}")
 
     def read(self, bodies: int) -> np.ndarray:
-        """(T, M, N, C)."""
+        """Return the clip, (T, M, N, C), padded to a number of bodies."""
         check_finite(self.where, "keypoint", self.keypoint.swapaxes(0, 1))
         dtype = np.result_type(self.keypoint, np.float32)
         clip = np.zeros((self.frames, bodies, self.joints, self.channels), dtype)
@@ -203,15 +205,18 @@ def _clips(clips: Sequence[_Clip], bodies: int) -> Iterator[np.ndarray]:
 def _splits(
     path: Path, names: Sequence[str], parts: dict[str, Any]
 ) -> tuple[dict[str, np.ndarray], int]:
-    """For each pair of parts, who trains (0), who tests (1) and who does neither (-1);
-    and how many names stand in the parts of which there is no clip."""
+    """Convert the parts to splits: 0 for training, 1 for test, -1 for neither.
+
+    Returns:
+        An (n,) array per pair of parts, and the number of names without a clip.
+    """
     position = {name: i for i, name in enumerate(names)}
     found: dict[str, np.ndarray] = {}
     unknown = 0
     for part, members in parts.items():
         match = _PART.fullmatch(part[:100])
         if match is None:
-            continue  # another kind of list: of those left out, say
+            continue  # another kind of list, such as one of excluded clips
         pair = match["before"] + match["after"]
         side = found.setdefault(
             f"split.{pair}" if pair else "split", np.full(len(names), -1)
@@ -222,16 +227,16 @@ def _splits(
         for member in members:
             if not isinstance(member, str):
                 raise InputError(
-                    f"{path}: field 'split': {part} holds {common.shown(member)}, not "
-                    "a name"
+                    f"{path}: field 'split': {part} holds {common.excerpt(member)}, "
+                    "not a name"
                 )
-            place = position.get(common.bare(member))
+            place = position.get(common.strip_suffix(member))
             if place is None:
                 unknown += 1
             elif side[place] not in (-1, tests):
                 raise InputError(
-                    f"{path}: field 'split': {common.shown(member)} both trains and "
-                    f"tests in {part}"
+                    f"{path}: field 'split': {common.excerpt(member)} is both a "
+                    f"training and a test clip in {part}"
                 )
             else:
                 side[place] = tests
@@ -253,18 +258,18 @@ def write(
     test: np.ndarray,
     protocol: str = "",
 ) -> None:
-    """Write a data set, all of its clips, and a split of it.
+    """Write all clips of a data set and one split of it, atomically.
 
-    Subjects and views are lost, where the names do not say them. In 2D a joint's score
-    is its third channel; without one it is 1, or 0 where the joint is missing. An image
-    whose size is not known counts as 1 by 1.
+    Subjects and views are lost, unless the names contain them. In 2D the score of a
+    joint is its third channel; without one it is 1, or 0 if the joint is missing. An
+    unknown image size is written as 1 by 1.
 
     Args:
-        dataset: the data set; takes as much memory as its joints.
-        path: the pickle to be written, whole or not at all.
-        train, test: positions in the data set.
-        protocol: how the two parts are called: ``xsub_train`` and ``xsub_val`` for
-            ``cross_subject``, as PYSKL has them.
+        dataset: the data set; a copy of its joints is held in memory.
+        path: the pickle file.
+        train, test: positions of the clips of either side.
+        protocol: determines the names of the two parts: ``xsub_train`` and ``xsub_val``
+            for ``cross_subject``, as in PYSKL.
 
     Raises:
         InputError: a file that cannot be written.

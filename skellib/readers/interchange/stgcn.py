@@ -1,8 +1,9 @@
-"""ST-GCN's packed form: ``train_data.npy`` with ``train_label.pkl``, the same of val.
+"""ST-GCN's format: ``train_data.npy`` with ``train_label.pkl``, likewise for ``val``.
 
-The data are (n, C, T, N, M), every clip with the same T, zeros after its end; the
-pickle holds the clips' names and their labels. 2s-AGCN and its followers write
-``train_data_joint.npy``. Of Kinetics-Skeleton C is x - 1/2, y - 1/2 and the score.
+The data are (n, C, T, N, M), padded with zeros to a common T; the pickle holds names
+and labels of the clips. 2s-AGCN and its successors call the data
+``train_data_joint.npy``. For Kinetics-Skeleton the channels are x - 1/2, y - 1/2 and
+the score.
 
 S. Yan, Y. Xiong, D. Lin, "Spatial Temporal Graph Convolutional Networks for
 Skeleton-Based Action Recognition", AAAI 2018.
@@ -25,7 +26,7 @@ from skellib.data.writing import ClipStream
 from skellib.errors import InputError
 from skellib.paths import atomic_write
 from skellib.readers.interchange import common, pickles
-from skellib.readers.release import SourceFormat
+from skellib.readers.source_format import SourceFormat
 from skellib.readers.sources import check_finite
 
 SPLITS = ("train", "val", "test")
@@ -34,30 +35,32 @@ _DATA = ("_data.npy", "_data_joint.npy")
 
 
 def recognise(path: Path) -> bool:
-    """Whether a path is one of the format's files, or the folder of them."""
+    """Return whether a path is a file of this format, or the folder of such files."""
     if path.is_dir():
         return bool(_beside(path))
     return bool(_FILE.fullmatch(path.name)) and bool(_beside(path.parent, path.name))
 
 
-def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStream:
-    """The clips of a folder, one after the other, the training clips first.
+def stream(
+    path: Path, key: str, source_format: SourceFormat | None = None
+) -> ClipStream:
+    """Open the files of a folder as a stream of clips, training clips first.
 
     Args:
         path: the folder, or one of its files.
-        key: the data set's name.
-        release: what is known of that data set.
+        key: key of the data set.
+        source_format: the data set's own format, if it has one.
 
     Returns:
-        A stream with clips (T, M, N, C), the empty frames at their ends cut off (one
-        stays of a clip with nothing else); subject, view and so on where the names say
-        them; ``extras["split"]``, 0 where a clip trains and 1 where it tests.
+        A stream of clips (T, M, N, C) without the padding (one frame remains of an
+        empty clip), with subject, view and so on if the names contain them;
+        ``extras["split"]`` is 0 for training and 1 for test clips.
 
     Raises:
         InputError: a damaged or foreign file; the message names it and the field.
     """
     folder, given = (path, None) if path.is_dir() else (path.parent, path.name)
-    parts = [_Part.find(folder, *each) for each in _beside(folder, given).items()]
+    parts = [_Split.find(folder, *each) for each in _beside(folder, given).items()]
     if not parts:
         raise InputError(
             f"{path}: no train_data.npy and train_label.pkl, as ST-GCN has them"
@@ -71,30 +74,30 @@ def stream(path: Path, key: str, release: SourceFormat | None = None) -> ClipStr
             )
     names = common.names_of(folder, "sample_name", [n for p in parts for n in p.names])
     label = np.concatenate([part.label for part in parts])
-    facts = common.facts_of(folder, names, label, release)
+    fields = common.fields_from_names(folder, names, label, source_format)
     channels, joints, _ = first.shape
     return ClipStream(
         clips=partial(_clips, parts),
         label=label,
-        subject=facts.pop("subject"),
-        view=facts.pop("view", None),
+        subject=fields.pop("subject"),
+        view=fields.pop("view", None),
         name=names,
         extras={
             "split": np.repeat(
                 [int(part.split != "train") for part in parts],
                 [len(part.names) for part in parts],
             ),
-            **facts,
+            **fields,
         },
-        layout=common.layout_of(first.path, joints, channels == 2, release),
-        classes=common.classes_of(label, release),
+        layout=common.layout_of(first.path, joints, channels == 2, source_format),
+        classes=common.classes_of(label, source_format),
         key=key,
         source=f"{len(names)} clips of {folder.absolute().name} (ST-GCN)",
     )
 
 
 def _beside(folder: Path, given: str | None = None) -> dict[str, str]:
-    """The splits in a folder, and how the names of their data end."""
+    """Return the splits in a folder, with the suffix of their data files."""
     found = _FILE.fullmatch(given) if given else None
     endings = [
         ending for ending in _DATA if found is None or found[2] != _other(ending)
@@ -113,8 +116,8 @@ def _other(ending: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The files of one split; the data not read yet."""
+class _Split:
+    """Labels and data header of one split."""
 
     split: str
     path: Path
@@ -123,7 +126,8 @@ class _Part:
     shape: tuple[int, int, int]  # (C, N, M)
 
     @classmethod
-    def find(cls, folder: Path, split: str, ending: str) -> _Part:
+    def find(cls, folder: Path, split: str, ending: str) -> _Split:
+        """Read the labels of a split and check the header of its data."""
         path, beside = folder / f"{split}{ending}", folder / f"{split}_label.pkl"
         if not beside.is_file():
             raise InputError(f"{path}: no {beside.name} beside it")
@@ -152,10 +156,10 @@ def _read_labels(path: Path) -> tuple[list[object], np.ndarray]:
 
 
 def _mapped(path: Path) -> np.ndarray:
-    """The data of a split (n, C, T, N, M), mapped into memory."""
+    """Memory-map the data of a split, (n, C, T, N, M)."""
     try:
         data = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # NumPy lists no errors: damage raises all kinds of them
+    except Exception:  # NumPy documents no errors; damage raises many kinds
         raise InputError(
             f"{path}: not a readable npy file, or a truncated one; fetch it again"
         ) from None
@@ -169,7 +173,7 @@ def _mapped(path: Path) -> np.ndarray:
     return data
 
 
-def _clips(parts: list[_Part]) -> Iterator[np.ndarray]:
+def _clips(parts: list[_Split]) -> Iterator[np.ndarray]:
     for part in parts:
         for name, block in zip(part.names, _mapped(part.path), strict=True):
             clip = np.ascontiguousarray(block.transpose(1, 3, 2, 0))
@@ -180,16 +184,16 @@ def _clips(parts: list[_Part]) -> Iterator[np.ndarray]:
 def write(
     dataset: PackedDataset, path: Path, train: np.ndarray, test: np.ndarray
 ) -> None:
-    """Write a split of a data set: ``train_data.npy``, ``val_data.npy``, their labels.
+    """Write a split of a data set: ``train_data.npy``, ``val_data.npy``, and labels.
 
-    Frames without a body at the end of a clip are lost, as the format pads with them;
-    subjects and views are, where the names do not say them. T is that of the longest
+    Empty frames at the end of a clip are lost, as they equal the padding; so are
+    subjects and views, unless the names contain them. T is the length of the longest
     clip.
 
     Args:
         dataset: the data set.
-        path: the folder that gets the files.
-        train, test: positions in the data set.
+        path: folder of the files.
+        train, test: positions of the clips of either side.
 
     Raises:
         InputError: a file that cannot be written.

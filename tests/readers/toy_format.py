@@ -17,7 +17,7 @@ import numpy as np
 
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS
-from skellib.readers.release import Annotations, SourceFormat
+from skellib.readers.source_format import Annotations, SourceFormat
 from skellib.readers.sources import SourceFile
 
 LAYOUT = LAYOUTS["sbu15"]
@@ -47,7 +47,7 @@ def parse(file: SourceFile) -> np.ndarray:
     return clip * float(words[2]) if len(words) > 2 else clip
 
 
-def make_release(**changes) -> SourceFormat:
+def make_format(**changes) -> SourceFormat:
     fields = {
         "key": "toy",
         "classes": CLASSES,
@@ -62,7 +62,7 @@ def make_release(**changes) -> SourceFormat:
     return SourceFormat(**{**fields, **changes})
 
 
-TOY = make_release()
+TOY = make_format()
 
 
 def name_of(i: int) -> str:
