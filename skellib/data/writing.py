@@ -98,7 +98,7 @@ def write(
 def _frames(
     spool: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]
 ) -> Iterator[np.ndarray]:
-    """The frames in a file, some at a time."""
+    """Yield the frames in a file, in blocks."""
     size = dtype.itemsize * int(np.prod(shape))
     spool.seek(0)
     while piece := spool.read(max(_FRAMES_BYTES // size, 1) * size):

@@ -190,16 +190,16 @@ def _by_list(file: SourceFile, entry: object, agreed: set[int]) -> int:
         raise InputError(f"{file.where}: not in the list of labels")
     if entry.get("has_skeleton") is not True:
         raise InputError(f"{file.where}: has no skeleton, by the list of labels")
-    said = _label(file.where, entry)
-    if said[0] not in agreed:
+    listed = _label(file.where, entry)
+    if listed[0] not in agreed:
         own = _label(file.where, _json_object(file))
-        if own != said:
+        if own != listed:
             raise InputError(
                 f"{file.where}: field 'label_index': {own[0]} {own[1]!r}, but the list "
-                f"of labels says {said[0]} {said[1]!r}"
+                f"of labels says {listed[0]} {listed[1]!r}"
             )
-        agreed.add(said[0])
-    return said[0]
+        agreed.add(listed[0])
+    return listed[0]
 
 
 def _note(names: dict[int, str], where: str, content: object) -> int:

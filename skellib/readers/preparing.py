@@ -335,15 +335,15 @@ class _LineProgress:
 
     def __init__(self, total: int, done: int) -> None:
         self.total, self.done, self.before = total, done, done
-        self.told = 10 * done // total
+        self.printed = 10 * done // total
         self.begin = self.last = monotonic()
 
     def __call__(self, clips: int) -> None:
         self.done += clips
         tenth = 10 * self.done // self.total
         now = monotonic()
-        if tenth > self.told and (now > self.last + 1 or self.done == self.total):
-            self.told, self.last = tenth, now
+        if tenth > self.printed and (now > self.last + 1 or self.done == self.total):
+            self.printed, self.last = tenth, now
             seconds = max(now - self.begin, 1e-9)
             rate = (self.done - self.before) / seconds
             print(f"{self.done} of {self.total} clips, {rate:.0f} a second", flush=True)
