@@ -70,7 +70,7 @@ class Memory(threading.Thread):
 
 
 def phase(found: dict[str, Any], name: str, work: Callable[[], Result]) -> Result:
-    """Do the work; note its seconds and the memory held meanwhile."""
+    """Run a phase; record its seconds and peak memory."""
     memory = Memory()
     memory.start()
     begin = time.perf_counter()
@@ -89,7 +89,7 @@ def phase(found: dict[str, Any], name: str, work: Callable[[], Result]) -> Resul
 
 
 def names(clips: int) -> list[str]:
-    """So many of the release's names, spread over all of them."""
+    """Return evenly spaced names of the data set."""
     skip_reason = _FORMAT.skip_reason
     assert skip_reason is not None
     kept = [name for name in all_names() if skip_reason(name) is None]
@@ -98,7 +98,7 @@ def names(clips: int) -> list[str]:
 
 
 def stream(clips: int, seed: int = 0) -> ClipStream:
-    """Random clips under the release's names, made one at a time."""
+    """Stream random clips under names of the data set."""
     chosen = names(clips)
     groups = [re.fullmatch(_FORMAT.name, name) for name in chosen]
     facts = {
@@ -137,7 +137,7 @@ def stream(clips: int, seed: int = 0) -> ClipStream:
 def train(
     clips: DeviceClips, dataset: PackedDataset, profile: str, steps: int
 ) -> dict[str, Any]:
-    """Some steps of an epoch on the final model, after one that warms up."""
+    """Run some training steps on the final model, after a warm-up step."""
     experiment = final_model("ntu", profile, "cross_subject")
     device = clips.joints.device
     model = build_model(experiment, dataset).to(device).train()
@@ -168,7 +168,7 @@ def train(
 
 
 def measure(root: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """All figures."""
+    """Run all measurements."""
     phases: dict[str, Any] = {}
     path = packed_path("ntu", root)
     source = stream(given.clips)

@@ -52,7 +52,7 @@ ODD = [
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:
-    """A few kinds of damage, one to four times over."""
+    """Damage a file in one to four random ways."""
     data = bytearray(content)
     for _ in range(rng.randint(1, 4)):
         size = max(1, len(data))
@@ -80,7 +80,7 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
 
 
 def _replace_token(data: bytearray, rng: random.Random) -> None:
-    """Another number, or none, in the place of one that is near a random place."""
+    """Replace a number near a random position by an odd one, or remove it."""
     at = rng.randrange(max(1, len(data)))
     found = re.compile(rb"[-+.\w]+").search(data, at, at + 4096)
     if found:
@@ -133,7 +133,7 @@ def _drained(stream: writing.ClipStream) -> int:
 
 
 def targets(top: Path, samples: Path | None) -> list[Target]:
-    """Every reader with some seeds, written below ``top``."""
+    """Return every reader with seed files, written below ``top``."""
     made: dict[str, list[Path]] = {
         "ntu": ntu.write(top / "ntu", 6, frames=(3, 12)),
         "kinetics": [
@@ -162,7 +162,7 @@ def targets(top: Path, samples: Path | None) -> list[Target]:
 
 
 def _unpacked(path: Path, variable: str, top: Path) -> Path:
-    """The same MATLAB file without compression, whose numbers can be damaged."""
+    """Return a MATLAB file without compression, so that numbers can be damaged."""
     target = top / "plain" / path.relative_to(top)
     target.parent.mkdir(parents=True, exist_ok=True)
     savemat(target, {variable: loadmat(path)[variable]})
@@ -170,7 +170,7 @@ def _unpacked(path: Path, variable: str, top: Path) -> Path:
 
 
 def _whole_files(top: Path) -> list[Target]:
-    """Formats with a whole data set in a file."""
+    """Return the formats with a whole data set in one file."""
     whole = synthetic.generate()
     chosen = [i for v in (1, 2, 3) for i in np.flatnonzero(whole.view == v)[:2]]
     small = whole.subset(chosen)
@@ -246,7 +246,7 @@ def _alarm(*_: object) -> None:
 
 
 def work(task: tuple[int, int, int, str | None]) -> dict:
-    """One worker: its share of the inputs, target by target in turn."""
+    """Run a worker on its share of the inputs, alternating between targets."""
     number, inputs, seed, samples = task
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

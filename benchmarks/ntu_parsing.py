@@ -100,7 +100,7 @@ def fast_all(paths: Sequence[Path]) -> float:
 
 
 def cpu_seconds(read: Callable[[Path], object], paths: Sequence[Path]) -> float:
-    """Processor time a file: it does not count the turns of other programs."""
+    """Return the processor time per file, which excludes other programs."""
     begin = time.process_time()
     for path in paths:
         read(path)
@@ -123,7 +123,7 @@ def prepare(source: Path) -> dict[str, float]:
 
 
 def prepare_here(source: Path, root: Path) -> dict[str, float]:
-    """What ``prepare`` runs in its process."""
+    """Prepare the data set in this process; return seconds and peak memory."""
     seconds = wall_seconds(lambda: readers.prepare("ntu", source, root, progress=False))
     times = [resource.getrusage(who) for who in _WHO]
     # Linux counts the resident set in KiB, and gives the largest of the children's.
@@ -139,7 +139,7 @@ _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def measure(folder: Path, archive: Path, rounds: int) -> dict[str, Any]:
-    """All figures."""
+    """Run all measurements."""
     paths = sorted(folder.glob("*.skeleton"))
     files, cores = len(paths), os.cpu_count() or 1
     check(paths[:: max(files // 20, 1)])
@@ -176,7 +176,7 @@ def measure(folder: Path, archive: Path, rounds: int) -> dict[str, Any]:
 
 
 def summary(turns: Sequence[dict[str, float]]) -> dict[str, Any]:
-    """The figures of several rounds."""
+    """Summarise the rounds by medians."""
 
     def milliseconds(name: str) -> float:
         return round(1e3 * statistics.median(row[name] for row in turns), 3)
@@ -219,7 +219,7 @@ def summary(turns: Sequence[dict[str, float]]) -> dict[str, Any]:
 
 
 def check(paths: Sequence[Path]) -> None:
-    """Both parsers read the same: in every frame with one body the same numbers."""
+    """Assert that both parsers read the same numbers in frames with one body."""
     for path in paths:
         slow, quick = plain(path), fast(path)
         assert slow is not None
@@ -229,7 +229,7 @@ def check(paths: Sequence[Path]) -> None:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures as a table in Markdown, for the README."""
+    """Format the figures as a Markdown table for the README."""
     one, every, stamped = found["one_core"], found["all_cores"], found["stamp"]
     lines = [
         f"{found['files']} files, {found['mib']:.0f} MiB; {stamped['device']}; Python "
@@ -258,7 +258,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Put the files into an archive, as the release has them."""
+    """Pack the files into an archive, as they are distributed."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
         for path in sorted(folder.glob("*.skeleton")):
             target.write(path, path.name)

@@ -303,14 +303,19 @@ def compare_ntu(folder: Path, rounds: int) -> dict[str, Any]:
 # --- the report ----------------------------------------------------------------------
 
 
-def table(found: dict[str, Any]) -> str:
-    """Format the figures as Markdown, for the book's page."""
-    pickled, mat, parsed = found["pickles"], found["matlab"], found["ntu"]
+def machine(found: dict[str, Any]) -> str:
+    """Format what the figures were measured on, for the book's page."""
     stamped = found["stamp"]
-    lines = [
+    return (
         f"{stamped['device']}; Python {stamped['python']}, NumPy {found['numpy']}, "
-        f"SciPy {found['scipy']}; medians of {found['rounds']} rounds.",
-        "",
+        f"SciPy {found['scipy']}; medians of {found['rounds']} rounds."
+    )
+
+
+def table(found: dict[str, Any]) -> str:
+    """Format the figures as a Markdown table, for the book's page."""
+    pickled, mat, parsed = found["pickles"], found["matlab"], found["ntu"]
+    lines = [
         "| | skellib | the simpler way |",
         "| --- | --- | --- |",
     ]
@@ -318,7 +323,7 @@ def table(found: dict[str, Any]) -> str:
     lines += [
         f"| pickle of {pickled['mib']} MiB: milliseconds | {ours['ms']} | "
         f"{theirs['ms']} |",
-        f"| the same: MiB of memory | {ours['memory_mib']} | {theirs['memory_mib']} |",
+        f"| the same: MiB allocated | {ours['memory_mib']} | {theirs['memory_mib']} |",
     ]
     lines += [
         f"| pickle: {what} | {row['skellib']} | {row['standard']} |"
@@ -386,7 +391,7 @@ def main() -> None:
         }
     text = json.dumps(found, indent=2) + "\n"
     given.output.write_text(text, encoding="utf-8")
-    print(table(found))
+    print(f"{machine(found)}\n\n{table(found)}")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def run(task: tuple[str, dict[str, Any], Execution]) -> RunRecord:
 def measure(
     dataset: str, profile: str, epochs: tuple[int, int], parallel: int, how: Execution
 ) -> dict[str, float]:
-    """Seconds an epoch, clips a second over all runs, and the last epoch's loss."""
+    """Measure seconds per epoch, clips per second over all runs, and the final loss."""
     short, long = (
         {"profile": profile, "training.epochs": n, "training.lr_decay": 1.0}
         for n in epochs

@@ -14,7 +14,7 @@ from skellib.errors import InputError
 if TYPE_CHECKING:
     from skellib.readers import Prepared
 
-_SHOWN = 20  # files that are left out are named up to here, and counted beyond
+_SHOWN = 20  # skipped files are listed up to this number, and counted beyond
 
 
 def prepare(
@@ -63,8 +63,8 @@ def prepare(
 ) -> None:
     """Read a data set's original files and write them packed, ready to train on.
 
-    Files that cannot be used are left out and listed beside the packed file. If it is
-    stopped, the same command goes on where it was.
+    Files that cannot be used are skipped and listed beside the packed file. If it is
+    interrupted, the same command resumes it.
     """
     from skellib.data import PackedDataset
     from skellib.paths import packed_path
@@ -113,7 +113,7 @@ def prepare(
 
 
 def _print_skipped(prepared: Prepared) -> None:
-    """The first bad files by name; those that the release leaves out by reason."""
+    """Print the first bad files, and counts of excluded clips by reason."""
     bad, excluded = (
         prepared.skipped[: prepared.bad],
         prepared.skipped[prepared.bad :],

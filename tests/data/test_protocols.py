@@ -29,7 +29,7 @@ from tests.fake_raw.ntu import all_names
 
 
 def pack(values: list[float], key: str = "nucla", **fields) -> PackedDataset:
-    """One-frame clips: all joints of clip i hold values[i]."""
+    """Pack one-frame clips; all joints of clip i are values[i]."""
     n = len(values)
     layout = LAYOUTS["sbu15"]
     return PackedDataset.from_clips(
@@ -192,7 +192,7 @@ def test_every_data_set_has_a_protocol() -> None:
 
 
 def listed(key: str, names: list[str], **facts: list[int]) -> PackedDataset:
-    """Clips of which nothing is known but names and facts: no joints."""
+    """Build a data set of metadata only, without joints."""
     n = len(names)
     fields = {
         field: np.array(facts.pop(field, [0] * n), dtype=np.int64)
@@ -216,7 +216,7 @@ def listed(key: str, names: list[str], **facts: list[int]) -> PackedDataset:
 
 
 def ntu_listed(names: list[str]) -> PackedDataset:
-    """Clips of NTU RGB+D with what its reader makes of their names."""
+    """Build the metadata of NTU RGB+D clips from their names."""
     pattern = re.compile(ntu.FORMATS[0].name)
     groups = [pattern.fullmatch(name).groupdict() for name in names]
     return listed(

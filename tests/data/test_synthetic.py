@@ -25,7 +25,7 @@ def of_class(packed: PackedDataset, name: str) -> np.ndarray:
 
 
 def dominant_hertz(clip: np.ndarray) -> float:
-    """Of the right wrist about its elbow, along its main direction."""
+    """Return the dominant frequency of the right wrist about its elbow."""
     wrist = clip[:, 0, JOINT["right wrist"]] - clip[:, 0, JOINT["right elbow"]]
     wrist = wrist - wrist.mean(axis=0)
     direction = np.linalg.svd(wrist, full_matrices=False)[2][0]
@@ -34,7 +34,7 @@ def dominant_hertz(clip: np.ndarray) -> float:
 
 
 def best_threshold(values: np.ndarray, second: np.ndarray) -> float:
-    """The best accuracy of a threshold on any one column of ``values`` (n, columns)."""
+    """Return the best accuracy of a threshold on one column of ``values``."""
     order = np.argsort(values, axis=0)
     steps = np.where(second[order], 1, -1)
     return 0.5 + np.abs(steps.cumsum(axis=0)).max() / len(values)
@@ -131,7 +131,7 @@ def test_the_classes_of_a_pair_share_their_draws(packed: PackedDataset) -> None:
 
 
 def mean_poses(packed: PackedDataset, clips: np.ndarray) -> np.ndarray:
-    """(n, 57): of all joints but the first, the hips' centre, relative to that."""
+    """Return the mean joints relative to the hips' centre, (n, 57)."""
     poses = [packed.clip(i)[:, 0].mean(axis=0) for i in clips]
     return np.array([(pose[1:] - pose[0]).ravel() for pose in poses])
 

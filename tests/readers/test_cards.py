@@ -21,7 +21,7 @@ MEASURED = ("nucla", "utd_mhad", "sbu", "synthetic")
 
 
 def clip(frames: int, start: float = 1.0) -> np.ndarray:
-    """Two bodies of 15 joints that move, everywhere different from zero."""
+    """Return two moving bodies of 15 joints, nowhere zero."""
     values = start + np.arange(frames * 2 * 15 * 3, dtype=np.float32) / 1000
     return values.reshape(frames, 2, 15, 3)
 

@@ -30,7 +30,7 @@ SET = load("synthetic")[0].subset(np.arange(0, 384, 4))  # 96 clips, all differe
 
 
 def pack(clips, layout=KINECT, dtype=np.float32) -> PackedDataset:
-    """Clips of one class, named by their numbers."""
+    """Pack clips of one class, named by their numbers."""
     n = len(clips)
     return PackedDataset.from_clips(
         clips, label=[0] * n, subject=[1] * n, name=[f"c{i}" for i in range(n)],
@@ -39,7 +39,7 @@ def pack(clips, layout=KINECT, dtype=np.float32) -> PackedDataset:
 
 
 def planted(change, number=8) -> tuple[DuplicateReport, list[int]]:
-    """The report on the first clips, changed, as test set of all; their numbers."""
+    """Search for altered copies of the first clips; return report and their numbers."""
     rng = np.random.default_rng(0)
     clips = [change(np.array(SET.clip(i)), rng) for i in range(number)]
     return find(SET, pack(clips)), list(range(number))
@@ -80,7 +80,7 @@ def test_what_is_different_is_not_found() -> None:
 
 
 def test_a_turned_clip_is_not_found() -> None:
-    """A limit that the documentation states."""
+    """Check a limitation that the documentation states."""
     turn = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], dtype=np.float32)
     report, _ = planted(lambda c, rng: c @ turn)
     assert report.pairs == []
@@ -126,7 +126,7 @@ def test_a_clip_of_one_frame_overlaps_by_it() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_shared_frames_against_sets(data) -> None:
-    """Brute force: the distinct frames in common of every two clips."""
+    """Compare with brute force: the distinct common frames of every two clips."""
     frame = st.integers(0, 5)  # of which 0 is a frame without joints
     drawn = data.draw(st.lists(st.lists(frame, min_size=1, max_size=8), min_size=2))
     clips = [np.array(c, dtype=np.float32)[:, None, None, None] for c in drawn]
@@ -141,7 +141,7 @@ def test_shared_frames_against_sets(data) -> None:
 
 @pytest.mark.parametrize("shift", [0, 2, -3])
 def test_shifted_against_a_loop(shift) -> None:
-    """The distance at every shift, written from its definition, in float64."""
+    """Compare with the definition, evaluated at every shift in float64."""
     rng = np.random.default_rng(1)
     whole = np.cumsum(rng.normal(size=(30, 1, 20, 3)), 0)
     one, two = (
@@ -224,7 +224,7 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path, capfd) -> None:
 
 
 def test_nucla(shared, tmp_path) -> None:
-    """The 95 test clips that train, and the 16 pairs that share frames."""
+    """Find the 95 leaked test clips, and the 16 pairs that share frames."""
     from skellib.data import split
     from skellib.readers import nucla
 

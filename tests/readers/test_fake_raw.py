@@ -88,7 +88,7 @@ def test_a_protocol_splits_every_class(
 
 
 def test_the_bodies_stand_upright(tmp_path: Path) -> None:
-    """In every format the head is above the feet, by about a person's height."""
+    """Check that the head is above the feet by about a person's height."""
     for name, head, foot, height in (
         ("kinetics", 0, 10, (0.2, 0.9)),
         ("sysu", 3, 15, (1.0, 2.0)),

@@ -58,7 +58,7 @@ def pack(clips: list[np.ndarray], **changes) -> PackedDataset:
 
 
 def unpack(path: Path, key: str = "mine", source_format: SourceFormat | None = None):
-    """The packed set that a file becomes."""
+    """Convert a file to a packed data set."""
     target = path.parent / "packed" / f"{path.name}.packed.npz"
     writing.write(target, interchange.stream(path, key, source_format))
     return PackedDataset.open(target)
@@ -72,7 +72,7 @@ def padded(clips: list[np.ndarray], frames: int) -> np.ndarray:
 
 
 def write_ctrgcn(path: Path, train, test, frames=9, compress=False, **changes) -> Path:
-    """As the format's own script writes it: n x T x 150, labels one-hot in float64."""
+    """Write n x T x 150 and one-hot float64 labels, as CTR-GCN's own script does."""
     arrays = {
         "x_train": padded(train, frames).reshape(len(train), frames, -1),
         "y_train": np.eye(60)[np.arange(len(train))],
@@ -244,7 +244,7 @@ def test_stgcn_of_kinetics(tmp_path: Path) -> None:
 
 
 def test_stgcn_of_2s_agcn(tmp_path: Path) -> None:
-    """Its data have another name; of two the one that is named is read."""
+    """Read data of another name; of two, the file that is given."""
     folder = write_stgcn(tmp_path / "a", "train", clips_of(2), ["a"], [0])
     (folder / "train_data.npy").rename(folder / "train_data_joint.npy")
     assert unpack(folder).lengths.tolist() == [2]
@@ -462,7 +462,7 @@ def test_values_without_end_do_not_stall_a_message(tmp_path: Path) -> None:
     patch=st.binary(min_size=1, max_size=8),
 )
 def test_spoilt_files_raise_nothing_else(tmp_path_factory, which, place, patch) -> None:
-    """Also at the beginning and the end, where the headers are."""
+    """Damage the beginning and the end too, where the headers are."""
     folder = tmp_path_factory.mktemp("spoilt")
     (clip,) = clips_of(2, shape=(1, 15, 3))
     write_ctrgcn(folder / "a.npz", [clip], [clip], 2, x_test=None, y_test=None)
@@ -555,7 +555,7 @@ def test_other_files_are_not_recognised(tmp_path: Path) -> None:
 
 
 def make_clips(layout: str, channels: int):
-    """Lists of clips that end with a frame that is not empty."""
+    """Draw lists of clips whose last frames are not empty."""
     size = LAYOUTS[layout].size
     return st.integers(1, 2).flatmap(
         lambda bodies: st.lists(
@@ -692,7 +692,7 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path: Path) -> None:
 
 
 def test_memory_is_that_of_a_few_clips(tmp_path: Path) -> None:
-    """All three formats, 400 clips of 60 kB, hence 24 MB of numbers."""
+    """Convert 400 clips of 60 kB, hence 24 MB of numbers, in all three formats."""
     clip = clips_of(100)[0]
     dataset = pack([clip + i for i in range(400)])
     for form, name in (("ctrgcn", "a.npz"), ("stgcn", "a"), ("pyskl", "a.pkl")):

@@ -22,7 +22,7 @@ LABEL = {"label": "dining", "label_index": 91}
 
 
 def person(score: float, x: float = 0.5) -> dict[str, list[float]]:
-    """Someone whose joints all lie at (x, 0.25), with one score."""
+    """Return a person whose joints are all at (x, 0.25), with one score."""
     return {"pose": [x, 0.25] * N, "score": [score] * N}
 
 
@@ -185,7 +185,7 @@ def test_a_zip_of_fake_files(tmp_path: Path) -> None:
 
 
 def test_fake_files_against_a_plain_reading(tmp_path: Path) -> None:
-    """Each frame by itself, with sorted() and loops."""
+    """Compare with plain loops over the frames."""
     (path,) = fake.write(tmp_path, clips=1, seed=3)
     frames = json.loads(path.read_text())["data"]
     expected = np.zeros((len(frames), 2, N, 3))
@@ -219,7 +219,7 @@ JSON = st.recursive(
 
 
 def outcome(path: Path) -> np.ndarray | str:
-    """A clip, or the message of the one error that a reader may raise."""
+    """Return a clip, or the message of an InputError."""
     try:
         return kinetics.FORMATS[0].read_clip(path)
     except InputError as error:

@@ -22,13 +22,13 @@ FILE = "x.skeleton"
 
 
 def person(seed: int, shift: float = 0.0) -> np.ndarray:
-    """Joints (25, 3) taller than wide."""
+    """Return joints (25, 3) taller than wide."""
     rng = np.random.default_rng(seed)
     return rng.uniform(-1, 1, (25, 3)) * [0.3, 0.9, 0.3] + [shift, 0, 3]
 
 
 def plain(content: bytes) -> list[list[tuple[str, np.ndarray]]]:
-    """The bodies in each frame, read value by value."""
+    """Read the bodies in each frame value by value."""
     lines = iter(content.decode("ascii").split("\n"))
     frames = []
     for _ in range(int(next(lines))):
@@ -181,7 +181,7 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 
 
 def spoilt(line: int, text: str | None) -> bytes:
-    """GOOD with a line (from 1) replaced, or the file cut before it."""
+    """Replace a line (from 1) of GOOD, or cut the file before it."""
     lines = GOOD.decode().split("\r\n")
     lines = lines[: line - 1] if text is None else lines
     if text is not None:
@@ -258,7 +258,7 @@ def clip_of(frames: list, **how) -> np.ndarray:
 
 
 def moving(size: float, frames: int = 20, shift: float = 0.0) -> list[np.ndarray]:
-    """A person who moves to and fro by ``size`` metres along x."""
+    """Return a person who moves to and fro by ``size`` metres along x."""
     at = np.sin(np.linspace(0, 6, frames))
     return [person(5, shift) + [size * x, 0, 0] for x in at]
 

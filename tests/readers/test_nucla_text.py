@@ -35,7 +35,7 @@ def put(folder: Path, number: int | str, content: str | bytes) -> Path:
 
 
 def outcome(folder: Path) -> np.ndarray | str:
-    """A clip, or the message of the one error that a reader may raise."""
+    """Return a clip, or the message of an InputError."""
     (files,) = sources.find([folder], [nucla.FORMATS[1].path]).files
     try:
         return nucla.FORMATS[1].reader(files)
@@ -163,7 +163,7 @@ def test_damaged_bytes(tmp_path_factory, place: float, piece: bytes, cut: bool) 
 
 
 def test_real_clips_as_text(shared: Path, tmp_path: Path) -> None:
-    """The JSON samples, written as the original text: the same data set."""
+    """Compare the JSON samples with the same clips in the original text format."""
     source = shared / "raw-samples" / "nucla"
     for path in source.glob("*.json"):
         clip, view = path.stem[:11], int(path.stem[13:])

@@ -89,7 +89,7 @@ def test_arrays_of_numpy_1(protocol: int) -> None:
 
 
 def python2(array: np.ndarray) -> bytes:
-    """The array as Python 2 and NumPy 1 wrote it under protocol 2."""
+    """Pickle an array as Python 2 and NumPy 1 did under protocol 2."""
     raw = array.tobytes()
     return (
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02"
@@ -139,7 +139,7 @@ RAN: list[str] = []
 
 
 def run(word: str = "ran") -> str:
-    """Would leave a trace if a pickle could call it."""
+    """Leave a trace if a pickle could call it."""
     RAN.append(word)
     return word
 
@@ -312,7 +312,7 @@ def test_the_message_says_what_was_asked_for(name: str, words: str) -> None:
 
 
 def test_the_hostile_ones_would_run_elsewhere() -> None:
-    """The traces are real: Python's own unpickler leaves them."""
+    """Check that Python's own unpickler does leave the traces."""
     pickle.loads(pickle.dumps(Reduced(run, ("loads",))))
     pickle.loads(HOSTILE["INST of ours"])
     assert [RAN.pop(), RAN.pop()] == ["ran", "loads"]
@@ -329,7 +329,7 @@ def test_the_registry_of_extensions_is_not_asked() -> None:
 
 
 def claim(shape: tuple[int, ...], data: bytes, order: bytes = b"\x89") -> bytes:
-    """An array that says it has a shape."""
+    """Pickle an array that claims a shape."""
     sizes = b"".join(b"\x8a\x08" + struct.pack("<q", size) for size in shape)
     return (
         RECONSTRUCT

@@ -39,7 +39,7 @@ from tests.readers.toy_format import (
 
 
 def write_clips(folder: Path, number: int) -> Path:
-    """The files of so many clips."""
+    """Write the files of a number of clips."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(number):
         (folder / f"{name_of(i)}.clip").write_text(f"{i} {i % 5 + 1}")
@@ -55,7 +55,7 @@ def prepare(source: Path | Sequence[Path], target: Path, **options) -> Prepared:
 
 @pytest.fixture
 def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten clips, in shards of four."""
+    """Write ten clips, to be prepared in shards of four."""
     monkeypatch.setattr(preparing, "CLIPS", 4)
     return write_clips(tmp_path / "raw", 10)
 
@@ -255,7 +255,7 @@ def test_a_second_preparation_of_one_target_is_refused(raw, target) -> None:
 
 
 def interrupted(raw: Path, target: Path) -> None:
-    """A preparation that is stopped after two of three shards."""
+    """Interrupt a preparation after two of three shards."""
     last = sorted((name_of(i) for i in range(10)), key=numbers_of)[-1]
     path = raw / f"{last}.clip"
     text = path.read_text()

@@ -141,7 +141,7 @@ def test_a_folder_may_hold_archives_or_be_part_of_the_name(tmp_path: Path) -> No
 
 
 def foreign_npz(key: str, packed: PackedDataset, path: Path, **changes) -> Path:
-    """The packed clips as others lay them out: small integers, compressed."""
+    """Write packed clips as others do: small integers, compressed."""
     bodies = packed.joints if packed.bodies > 1 else packed.joints[:, 0]
     subject = packed.subject
     if key == "sbu":

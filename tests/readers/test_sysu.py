@@ -35,7 +35,7 @@ def put(folder: Path, content: bytes, person: str = "anna", video: int = 3) -> P
 
 
 def outcome(path: Path) -> np.ndarray | str:
-    """A clip, or the message of the one error that a reader may raise."""
+    """Return a clip, or the message of an InputError."""
     try:
         return sysu.FORMATS[0].read_clip(path)
     except InputError as error:
@@ -93,7 +93,7 @@ def test_fake_files_splits_into_halves(tmp_path: Path) -> None:
 
 
 def bomb(size: int) -> bytes:
-    """A small file whose one element unpacks to many zeros."""
+    """Return a small file with one element that decompresses to many zeros."""
     packed = zlib.compress(struct.pack("<II", 14, size) + bytes(size), 9)
     return mat(SW=CLIP)[:128] + struct.pack("<II", 15, len(packed)) + packed
 
@@ -133,7 +133,7 @@ def test_classes_that_do_not_exist(tmp_path: Path) -> None:
 
 
 def by_hand(order: str, stored: str, code: int) -> bytes:
-    """CLIP times ten, rounded, in either byte order, stored in a small type."""
+    """Encode CLIP times ten, rounded, in a byte order and a small integer type."""
     numbers = np.round(10 * CLIP).astype(order + stored)
 
     def element(kind: int, content: bytes) -> bytes:

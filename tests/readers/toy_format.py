@@ -25,7 +25,7 @@ CLASSES = ("x", "y", "z")
 
 
 def parse(file: SourceFile) -> np.ndarray:
-    """A clip (T, 1, 15, 3) of a file's seed and length."""
+    """Generate a clip (T, 1, 15, 3) from the seed and length in a file."""
     if "CLIP_LOG" in os.environ:
         with open(os.environ["CLIP_LOG"], "a") as log:
             log.write(f"{os.getpid()} {file.groups['name']}\n")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from skellib.data.writing import ClipStream
 from skellib.errors import InputError
 from skellib.layouts import LAYOUTS, Layout
 from skellib.readers.source_format import ClipFields, SourceFormat
@@ -73,6 +74,43 @@ def classes_of(
     if known and (len(known) == count if count else label.max() < len(known)):
         return tuple(known)
     return tuple(f"class {i}" for i in range(count or int(label.max()) + 1))
+
+
+def clip_stream(
+    where: Path,
+    key: str,
+    source_format: SourceFormat | None,
+    *,
+    clips: Callable[[], Iterator[np.ndarray]],
+    names: list[str],
+    label: np.ndarray,
+    joints: int,
+    flat: bool,
+    extras: dict[str, np.ndarray],
+    source: str,
+    classes: int | None = None,
+) -> ClipStream:
+    """Build the stream of a file; infer layout, class names and per-clip fields.
+
+    The arguments are those of ClipStream, `layout_of` and `classes_of`. Fields parsed
+    from the names are added to ``extras``.
+
+    Raises:
+        InputError: an unknown layout, or a name that contradicts its label.
+    """
+    fields = fields_from_names(where, names, label, source_format)
+    return ClipStream(
+        clips=clips,
+        label=label,
+        subject=fields.pop("subject"),
+        view=fields.pop("view", None),
+        name=names,
+        extras={**extras, **fields},
+        layout=layout_of(where, joints, flat, source_format),
+        classes=classes_of(label, source_format, classes),
+        key=key,
+        source=f"{len(names)} clips of {source}",
+    )
 
 
 def excerpt(value: object) -> str:

@@ -94,24 +94,19 @@ def stream(
         raise InputError(
             f"{path}: field 'x_test': other bodies, joints or classes than in training"
         )
-    label = np.concatenate(labels)
-    n = len(label)
-    bodies, joints = parts[0].shape
-    return ClipStream(
+    side = [SPLITS.index(part.split) for part in parts]
+    return common.clip_stream(
+        path,
+        key,
+        source_format,
         clips=partial(_clips, path, parts),
-        label=label,
-        subject=np.zeros(n, dtype=np.int64),
-        name=[f"{part.split} {i:05d}" for part in parts for i in range(part.clips)],
-        extras={
-            "split": np.repeat(
-                [SPLITS.index(part.split) for part in parts],
-                [part.clips for part in parts],
-            )
-        },
-        layout=common.layout_of(path, joints, False, source_format),
-        classes=common.classes_of(label, source_format, widths.pop()),
-        key=key,
-        source=f"{n} clips of {path.name} (CTR-GCN)",
+        names=[f"{part.split} {i:05d}" for part in parts for i in range(part.clips)],
+        label=np.concatenate(labels),
+        joints=parts[0].shape[1],
+        flat=False,
+        extras={"split": np.repeat(side, [part.clips for part in parts])},
+        source=f"{path.name} (CTR-GCN)",
+        classes=widths.pop(),
     )
 
 

@@ -80,20 +80,19 @@ def stream(
                 f"{clip.where}: field 'keypoint': {clip.joints} joints and "
                 f"{clip.channels} channels, but {names[0]} has {joints} and {channels}"
             )
-    fields = common.fields_from_names(path, names, label, source_format)
     splits, unknown = _splits(path, names, parts)
     lacking = f"; {unknown} names in its splits have no clip" if unknown else ""
-    return ClipStream(
+    return common.clip_stream(
+        path,
+        key,
+        source_format,
         clips=partial(_clips, clips, max(clip.bodies for clip in clips)),
+        names=names,
         label=label,
-        subject=fields.pop("subject"),
-        view=fields.pop("view", None),
-        name=names,
-        extras=splits | _image(clips) | fields,
-        layout=common.layout_of(path, joints, clips[0].flat, source_format),
-        classes=common.classes_of(label, source_format),
-        key=key,
-        source=f"{len(names)} clips of {path.name} (PYSKL){lacking}",
+        joints=joints,
+        flat=clips[0].flat,
+        extras=splits | _image(clips),
+        source=f"{path.name} (PYSKL){lacking}",
     )
 
 

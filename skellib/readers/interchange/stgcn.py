@@ -74,25 +74,19 @@ def stream(
             )
     names = common.names_of(folder, "sample_name", [n for p in parts for n in p.names])
     label = np.concatenate([part.label for part in parts])
-    fields = common.fields_from_names(folder, names, label, source_format)
     channels, joints, _ = first.shape
-    return ClipStream(
+    side = [int(part.split != "train") for part in parts]
+    return common.clip_stream(
+        first.path,
+        key,
+        source_format,
         clips=partial(_clips, parts),
+        names=names,
         label=label,
-        subject=fields.pop("subject"),
-        view=fields.pop("view", None),
-        name=names,
-        extras={
-            "split": np.repeat(
-                [int(part.split != "train") for part in parts],
-                [len(part.names) for part in parts],
-            ),
-            **fields,
-        },
-        layout=common.layout_of(first.path, joints, channels == 2, source_format),
-        classes=common.classes_of(label, source_format),
-        key=key,
-        source=f"{len(names)} clips of {folder.absolute().name} (ST-GCN)",
+        joints=joints,
+        flat=channels == 2,
+        extras={"split": np.repeat(side, [len(part.names) for part in parts])},
+        source=f"{folder.absolute().name} (ST-GCN)",
     )
 
 
