@@ -32,6 +32,24 @@ SHAPE = {
 now."""
 
 
+# Fingerprints of the first edition held the name of the source; these are the data sets
+# that its records were made with, and their fingerprints now.
+FINGERPRINTS = {
+    "5d1099f4f264df44d54d8cca9b96ee5661ed13b364967735145b216af2494967": (
+        "d54a4542a7c57d39af38819f8bdc4037303c18ba42876d1ce445e60f6723f379"  # N-UCLA
+    ),
+    "1d58ad076e9d750f587fef4d10a84feb9f9e81c2de401beec07d89226dc8b85a": (
+        "6f42ad6901efad72815deaf16f3101d87802ac4d36cd0e9f7ead0c303dba1dec"  # UTD-MHAD
+    ),
+    "bf4a79b7c755ca52b8e6241c34009a0aeceb29efcf95736fd1dfc58ea5f56aea": (
+        "2b44f507a759d46ec7516446fde8dea9944a1e007bffd534fdefc025e441153b"  # SBU
+    ),
+    "2cd766dbe839ec9c1033f70e4df26fe43811b5c478d72027f908200eba530cff": (
+        "208c13ba6d453332c4b71e72a340b684f278d9655c27aaf53f3ff0d3d714c504"  # synthetic
+    ),
+}
+
+
 def upgrade_experiment(values: dict[str, Any]) -> Experiment:
     """Convert a configuration of the first edition.
 
@@ -66,6 +84,8 @@ def upgrade_record(values: dict[str, Any], concurrent_runs: int = 1) -> RunRecor
         )
     experiment = upgrade_experiment(values["experiment"])
     execution = {**values["execution"], "concurrent_runs": concurrent_runs}
+    fingerprint = values["data"]["fingerprint"]
+    data = {"fingerprint": FINGERPRINTS.get(fingerprint, fingerprint)}
     return RunRecord(
         **{
             **values,
@@ -74,6 +94,7 @@ def upgrade_record(values: dict[str, Any], concurrent_runs: int = 1) -> RunRecor
             "former_key": values["key"],
             "experiment": experiment,
             "execution": execution,
+            "data": {**values["data"], **data},
         }
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from skellib.errors import InputError
 from skellib.layouts import Layout
 
-FORMAT = 1
+FORMAT = 2
 PER_CLIP = ("lengths", "label", "subject", "view", "duplicate_of")
 EXTRA = "extra."  # prefix of extras in the file, so that none can shadow a field
 
@@ -150,6 +150,9 @@ def _checks(
 class Fingerprint:
     """SHA-256 of a packed data set, updated with its joints block by block.
 
+    It is of the data alone: where they were read from (``source``) is left out, so that
+    the same files in another folder are the same data.
+
     Args:
         contents: everything except the joints.
         dtype, shape: of the joints.
@@ -159,7 +162,8 @@ class Fingerprint:
         self, contents: Contents, dtype: np.dtype, shape: tuple[int, ...]
     ) -> None:
         self._arrays = sorted(contents.arrays().items())
-        self._digest = hashlib.sha256(contents.meta.to_json().encode())
+        meta = replace(contents.meta, source="")
+        self._digest = hashlib.sha256(meta.to_json().encode())
         for field, array in self._arrays:
             if field < "joints":
                 self._add(field, array)

@@ -328,3 +328,9 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(
         pack(clips_of(4)).save(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["set.npz"]
+
+
+def test_the_fingerprint_is_of_the_data_not_of_where_they_came_from():
+    here, there = (pack(clips_of(3, 2), source=name) for name in ("a.zip", "b/a.zip"))
+    assert here.fingerprint == there.fingerprint
+    assert here.source != there.source

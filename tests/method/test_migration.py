@@ -11,7 +11,7 @@ import pytest
 
 from skellib.errors import InputError
 from skellib.experiment import final_model
-from skellib.migration import migrate, upgrade_experiment, upgrade_record
+from skellib.migration import FINGERPRINTS, migrate, upgrade_experiment, upgrade_record
 from skellib.records import RecordStore, read_record
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -35,8 +35,10 @@ def old() -> dict:
 
 def test_a_record_keeps_every_value(old) -> None:
     new = json.loads(upgrade_record(old, concurrent_runs=2).model_dump_json())
-    for name in ("seed", "test", "clean", "history", "seconds", "peak_memory", "data"):
+    for name in ("seed", "test", "clean", "history", "seconds", "peak_memory"):
         assert new[name] == old[name]
+    now = FINGERPRINTS[old["data"]["fingerprint"]]
+    assert new["data"] == {**old["data"], "fingerprint": now}
     assert (new["former_key"], new["version"]) == (old["key"], 2)
     assert new["execution"] == {**old["execution"], "concurrent_runs": 2}
     for section in ("preprocessing", "model", "loss", "training"):
