@@ -75,8 +75,9 @@ def coverage(
 
     Returns:
         A line for each table and data set: ``table``, ``dataset``, ``experiments``
-        (distinct), ``recorded`` and ``missing`` runs, ``note``. The last line counts
-        runs that several tables share only once.
+        (distinct), ``recorded`` and ``missing`` runs, recorded runs of the
+        ``first edition``, whose draws were sequential, and ``note``. The last line
+        counts runs that several tables share only once.
 
     Raises:
         InputError: if the profile or a data set is unknown.
@@ -86,16 +87,21 @@ def coverage(
     if not datasets and profile == "quick":
         datasets = ["synthetic"]
     known = {(r.key, r.seed) for r in scan(store)[0] if r.seed < seeds}
-    rows, every = [], set()
+    rows: list[dict[str, Any]] = []
+    every: dict[str, Experiment] = {}
 
-    def line(table: str, dataset: str, keys: set[str], note: str) -> dict[str, Any]:
-        recorded = sum(key in keys for key, _ in known)
+    def line(
+        table: str, dataset: str, asked: dict[str, Experiment], note: str
+    ) -> dict[str, Any]:
+        former = {each.first_edition.key for each in asked.values()}
+        recorded = sum(key in asked for key, _ in known)
         return {
             "table": table,
             "dataset": dataset,
-            "experiments": len(keys),
+            "experiments": len(asked),
             "recorded": recorded,
-            "missing": seeds * len(keys) - recorded,
+            "missing": seeds * len(asked) - recorded,
+            "first edition": sum(key in former for key, _ in known),
             "note": note,
         }
 
@@ -103,11 +109,11 @@ def coverage(
         own = dict.fromkeys(column.dataset for column in table.columns)
         for dataset in datasets or own:
             if columns_on(table, dataset):
-                keys = set(expected_experiments(table, dataset, profile))
-                every |= keys
+                asked = expected_experiments(table, dataset, profile)
+                every |= asked
                 data = missing_data(dataset)
                 note = f"needs {data}" if data else ""
-                rows.append(line(table.number, dataset, keys, note))
+                rows.append(line(table.number, dataset, asked, note))
     rows.append(line("all", "", every, "shared runs counted once"))
     return pd.DataFrame(rows)
 
