@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -21,6 +22,8 @@ from nbformat.v4 import (
     new_notebook,
     new_output,
 )
+
+import skellib
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "book" / "executed" / "recorded"
@@ -160,8 +163,11 @@ def test_recorded_copy_belongs_to_its_source(copy: Path) -> None:
 # --- a small book, built with the real configuration --------------------------------
 
 
-def small_book(folder: Path) -> Path:
-    """The project's configuration, extension and style around one notebook."""
+def small_book(folder: Path, reference: bool = False) -> Path:
+    """The project's configuration, extension and style around one notebook.
+
+    With the reference of the public names, for which the library's source is read.
+    """
     for name in ("_ext", "_static"):
         shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     for name in ("references.bib", "provenance.md", "bibliography.md"):
@@ -171,6 +177,18 @@ def small_book(folder: Path) -> Path:
         "# Front\n\nSee {cite:t}`hu2019joint`; the sum is $1 + 1$.\n"
     )
     chapters = ["notebooks/01_losses", "book/provenance", "book/bibliography"]
+    if reference:
+        shutil.copytree(ROOT / "skellib", folder / "skellib")
+        shutil.copytree(ROOT / "book" / "api", folder / "book" / "api")
+        shutil.copy(ROOT / "book" / "api.md", folder / "book")
+        pages = [folder / "book" / "api.md", *(folder / "book" / "api").iterdir()]
+        for page in pages:  # the small book has none of the chapters
+            text = page.read_text("utf-8")
+            page.write_text(re.sub(r"\{doc\}`/notebooks/\w+`", "a chapter", text))
+        chapters += ["book/api", *(f"book/api/{page.stem}" for page in pages[1:])]
+    else:
+        (folder / "skellib").mkdir()
+        (folder / "skellib" / "__init__.py").touch()
     toc = {
         "format": "jb-book",
         "root": "book/intro",
@@ -204,7 +222,7 @@ def build(folder: Path, executed: str = "recorded") -> subprocess.CompletedProce
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = small_book(tmp_path_factory.mktemp("book"))
+    folder = small_book(tmp_path_factory.mktemp("book"), reference=True)
     done = build(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "_build" / "html"
@@ -230,6 +248,49 @@ def test_provenance_lists_the_run(html: Path) -> None:
 
 def test_book_opens_at_index(html: Path) -> None:
     assert "book/intro.html" in (html / "index.html").read_text("utf-8")
+
+
+def reference_pages() -> list[Path]:
+    return sorted((ROOT / "book" / "api").glob("*.md"))
+
+
+def test_every_public_name_is_on_one_page_of_the_reference() -> None:
+    directive = re.compile(
+        r"^\.\. autoapi(class|data|exception|function):: (.+)$", re.M
+    )
+    listed: dict[str, list[str]] = {}
+    for page in reference_pages():
+        for kind, full in directive.findall(page.read_text("utf-8")):
+            module, _, name = full.rpartition(".")
+            listed.setdefault(name, []).append(module)
+            value = getattr(importlib.import_module(module), name)
+            is_class, is_error = isinstance(value, type), kind == "exception"
+            assert is_class == (kind in ("class", "exception")), full
+            assert (is_class and issubclass(value, Exception)) == is_error, full
+    for name in skellib.__all__:
+        assert listed.pop(name) == [skellib._MODULE[name]], name
+    assert set(map(tuple, listed.values())) == {("skellib.settings",)}
+
+
+def test_the_first_page_of_the_reference_lists_every_public_name() -> None:
+    text = (ROOT / "book" / "api.md").read_text("utf-8")
+    listed = re.findall(r"^   (skellib\.[\w.]+)$", text, re.M)
+    assert sorted(listed) == sorted(f"{m}.{n}" for n, m in skellib._MODULE.items())
+    assert {f"/book/api/{p.stem}" for p in reference_pages()} == set(
+        re.findall(r"\{doc\}`(/book/api/\w+)`", text)
+    )
+
+
+def test_the_reference_shows_signatures_docstrings_and_sources(html: Path) -> None:
+    page = (html / "book" / "api" / "losses.html").read_text("utf-8")
+    shown = " ".join(re.sub(r"<[^>]+>", "", page).split())
+    assert "soft_margin_focal(" in shown
+    assert "gamma: float = 2.0" in shown
+    assert "[source]" in shown
+    settings = (html / "book" / "api" / "training.html").read_text("utf-8")
+    shown = " ".join(re.sub(r"<[^>]+>", "", settings).split())
+    assert re.search(r"dropout \(float\) – .*? Default: 0\.2\.", shown)
+    assert 'href="data.html#skellib.errors.InputError"' in settings
 
 
 def test_mathjax_is_served_from_the_book(html: Path) -> None:
