@@ -1,9 +1,9 @@
-"""A data set on a device, and its batches.
+"""Keep a data set on a device and make batches of it.
 
-The packed frames live on the device that computes; a batch is a gather and an
-interpolation there. No worker processes, no Python for each clip. What an epoch draws
-at random depends on the seed and the epoch alone, so that a resumed run draws the
-same.
+The packed frames stay on the device that trains; a batch is a gather and an
+interpolation there, without worker processes or Python code for each clip. The random
+numbers of an epoch depend only on the seed and the epoch, so that a resumed run gets
+the same ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from skellib.preprocessing import (
     center,
     central_crop,
     crop_resize,
-    frames_of,
+    frame_indices,
     random_crop,
     rotate_clips,
     sample_rotations,
@@ -28,25 +28,39 @@ from skellib.preprocessing import (
 )
 from skellib.settings import PreprocessingConfig
 
-_PIECE = 2**22
-"""Values that are centred at a time: that takes several copies in double precision."""
+_CHUNK = 2**22
+"""Number of values centred at a time, since that takes several float64 copies."""
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
-    """The generator of one epoch's order and crops, of these two numbers alone."""
+    """Create the random generator of one epoch from the seed and the epoch number."""
     state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
 class DeviceClips:
-    """The clips of a (part of a) data set, centred, on a device.
+    """Hold the centred clips of a data set on a device and make batches of them.
 
-    They stay in the data set's precision; a batch is converted as it is made.
+    The clips keep the data set's precision; batches are float32 (Section IV-A).
 
     Args:
-        dataset: the clips; only their frames are copied.
-        device: where they go.
-        preprocessing: where the origin is, and how batches are cropped and resized.
+        dataset: data set or subset of n clips; only the frames of its clips are copied.
+        device: device that holds the clips.
+        preprocessing: how clips are centred, cropped and resized; the paper's settings
+            by default.
+
+    Attributes:
+        joints: (F, M, N, C) centred frames of all clips.
+        starts, lengths: (n,) first frame and number of frames of each clip.
+        label: (n,) class indices.
+        layout: skeleton layout.
+
+    Example:
+        >>> import skellib as sk
+        >>> clips = sk.DeviceClips(sk.load("synthetic")[0].subset(range(8)))
+        >>> x, y = next(clips.training(batch_size=4, seed=0, epoch=0))
+        >>> x.shape, y.shape
+        (torch.Size([4, 3, 64, 20, 1]), torch.Size([4]))
     """
 
     def __init__(
@@ -68,10 +82,10 @@ class DeviceClips:
             dtype=getattr(torch, dataset.joints.dtype.name),
             device=device,
         )
-        piece = starts * int(np.prod(shape)) // _PIECE
-        cuts = np.flatnonzero(np.diff(piece)) + 1
+        chunk = starts * int(np.prod(shape)) // _CHUNK
+        cuts = np.flatnonzero(np.diff(chunk)) + 1
         for clips in np.split(np.arange(len(self)), cuts):
-            part = _centred(dataset, clips, device, self.preprocessing.origin)
+            part = _centred_frames(dataset, clips, device, self.preprocessing.origin)
             first = int(starts[clips[0]])
             self.joints[first : first + len(part)] = part
 
@@ -79,7 +93,7 @@ class DeviceClips:
         return len(self.label)
 
     def _batch(self, part: Tensor, crop: PreprocessingConfig) -> tuple[Tensor, Tensor]:
-        """The batch of a plan (3, B): clips, offsets and lengths of their crops."""
+        """Make a batch of crops, given as (3, B) clip indices, offsets and lengths."""
         clips, offset, kept = part
         starts = self.starts[clips] + offset
         x = crop_resize(self.joints, starts, kept, crop.frames, crop.align_corners)
@@ -95,19 +109,20 @@ class DeviceClips:
         rank: int = 0,
         world: int = 1,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of one epoch: shuffled clips, random crops.
+        """Make the batches of one training epoch: shuffled clips, random crops.
 
         Args:
-            batch_size: clips in a batch, over all processes; the last may be smaller.
-            preprocessing: how to crop, resize and rotate; as at the start by default.
-            seed, epoch: what the order and the crops depend on.
-            rank, world: this process's number, and how many share each batch.
+            batch_size: clips per batch over all processes; the last may be smaller.
+            preprocessing: how to crop, resize and rotate, if not as in the constructor.
+            seed, epoch: seeds of the order, the crops and the rotations.
+            rank, world: number of this process, and number of processes that share
+                each batch.
 
         Yields:
-            ``x`` (B, C, T, N, M) float32 and the labels (B,).
+            Clips (B, C, T, N, M) float32 and their labels (B,).
 
         Raises:
-            InputError: the clips are to be turned and have no depth.
+            InputError: if clips without depth are to be rotated.
         """
         crop = preprocessing or self.preprocessing
         if crop.rotates and not supports_rotation(self.layout):
@@ -121,12 +136,12 @@ class DeviceClips:
         offset, kept = random_crop(
             self.lengths.cpu(), generator, crop.crop_ratio, crop.min_crop_frames
         )
-        # Drawn last: without rotation the draws before are what they always were.
+        # Sampled last, so that the order and the crops do not depend on rotation.
         angles = sample_rotations(len(self), generator, crop.max_pitch, crop.max_yaw)
         plan = torch.stack([order, offset[order], kept[order]]).to(device)
         angles = angles[:, order].to(device)
         for part in torch.arange(len(self), device=device).split(batch_size):
-            if world > 1:  # all take as many, the first clips twice if need be
+            if world > 1:  # equal shares, if necessary with the first clips repeated
                 size = -(-len(part) // world)
                 mine = torch.arange(size, device=device) * world + rank
                 part = part[mine % len(part)]
@@ -136,7 +151,15 @@ class DeviceClips:
     def inference(
         self, batch_size: int, preprocessing: PreprocessingConfig | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of all clips in order, central crops; shapes as in training."""
+        """Make batches of all clips in order, with central crops.
+
+        Args:
+            batch_size: clips per batch; the last may be smaller.
+            preprocessing: how to crop and resize, if not as in the constructor.
+
+        Yields:
+            Clips (B, C, T, N, M) float32 and their labels (B,).
+        """
         crop = preprocessing or self.preprocessing
         offset, kept = central_crop(self.lengths, crop.test_crop_ratio)
         clips = torch.arange(len(self), device=self.joints.device)
@@ -144,19 +167,19 @@ class DeviceClips:
             yield self._batch(part, crop)
 
 
-def _centred(
+def _centred_frames(
     dataset: PackedDataset,
     clips: np.ndarray,
     device: torch.device | str,
     origin: str,
 ) -> Tensor:
-    """The frames of some clips, one clip after another, on a device."""
+    """Copy the frames of some clips to a device, one clip after another, and centre."""
     starts, lengths = (
         torch.from_numpy(np.asarray(each)[clips])
         for each in (dataset.starts, dataset.lengths)
     )
-    _, frames = frames_of(starts, lengths)
+    _, frames = frame_indices(starts, lengths)
     joints = torch.from_numpy(np.asarray(dataset.joints)[frames.numpy()]).to(device)
-    starts = lengths.cumsum(0) - lengths  # among the frames that were taken
+    starts = lengths.cumsum(0) - lengths  # in the copied frames
     counts = lengths.to(device)
     return center(joints, starts.to(device), counts, dataset.layout, origin)

@@ -1,10 +1,10 @@
-"""Parameters and operations, by the paper's counting rule and exactly (Table XI).
+"""Count parameters and operations, by the paper's rule and exactly (Table XI).
 
-The paper's figures follow the 2019 release of the ``thop`` profiler: a convolution
-counts (inputs of one output + bias) for each output, batch normalisation 4 for each
-element, a fully connected layer (2 inputs - 1) for each output, and whatever is not a
-module (attention products, Fourier transforms, softmax) nothing. The true count beside
-it is every multiply-accumulate of convolutions and matrix products, attention included.
+The paper's numbers follow the 2019 release of the ``thop`` profiler. For each output it
+counts the inputs of a convolution plus its bias, 4 for batch normalisation, and twice
+the inputs less 1 for a fully connected layer. It ignores whatever is not a module:
+attention products, Fourier transforms, softmax. The exact count includes every
+multiply-accumulate of convolutions and matrix products, also those of attention.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Complexity:
-    """What a network costs.
+    """Hold the cost of a network.
 
     Attributes:
-        parameters: number of learnt values.
+        parameters: number of parameters.
         operations: operations of one forward pass by the paper's rule.
-        macs: true multiply-accumulates of one forward pass.
+        macs: actual multiply-accumulates of one forward pass.
     """
 
     parameters: int
@@ -33,7 +33,7 @@ class Complexity:
 
 
 def _operations(module: nn.Module, output: Tensor) -> int:
-    """The operations of one leaf module's call by the paper's rule."""
+    """Count the operations of one call of a leaf module by the paper's rule."""
     if isinstance(module, nn.Conv2d):
         k_h, k_w = module.kernel_size
         inputs = module.in_channels // module.groups * k_h * k_w
@@ -46,7 +46,7 @@ def _operations(module: nn.Module, output: Tensor) -> int:
 
 
 def paper_operations(model: nn.Module, example: Tensor) -> int:
-    """Operations of ``model(example)`` by the paper's rule."""
+    """Count the operations of ``model(example)`` by the paper's rule."""
     total = 0
 
     def add(module: nn.Module, _: object, output: Tensor) -> None:
@@ -65,21 +65,30 @@ def paper_operations(model: nn.Module, example: Tensor) -> int:
 
 
 def true_macs(model: nn.Module, example: Tensor) -> int:
-    """Multiply-accumulates of ``model(example)``, attention products included."""
+    """Count the multiply-accumulates of ``model(example)``, attention included."""
     counter = FlopCounterMode(display=False)
-    # Fused attention kernels differ by device and not all are known to the counter.
+    # PyTorch does not count the operations of all fused attention kernels.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         model(example)
     return counter.get_total_flops() // 2
 
 
 def count(model: nn.Module, example: Tensor) -> Complexity:
-    """Count a network in evaluation mode on one example batch.
+    """Count the parameters and operations of a network (Table XI).
 
     Args:
-        model: any module.
-        example: its input, (B, d, T, N, M) for :class:`skellib.models.SLnLRFA`; use a
-            batch of one clip to count one clip.
+        model: any module; it is counted in evaluation mode.
+        example: input of the module, (B, d, T, N, M) for
+            :class:`skellib.models.SLnLRFA`. Use B = 1 for the operations per clip.
+
+    Returns:
+        The number of parameters, and the operations of one forward pass by the paper's
+        rule and as actual multiply-accumulates.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> sk.count(torch.nn.Linear(10, 2), torch.zeros(1, 10))
+        Complexity(parameters=22, operations=38, macs=20)
     """
     training = model.training
     model.eval()

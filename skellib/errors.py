@@ -1,16 +1,24 @@
-"""The one error that bad input raises, and the check of a named choice."""
+"""The error that every kind of bad input raises."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 class InputError(ValueError):
-    """Input that skellib cannot use.
+    """Report input that skellib cannot use.
 
-    The message is one line that names the file, the field and the mend; the command
-    line prints it as it is, without a traceback, and exits with status 2. What cannot
-    be printed, such as a line break in the name of a file, becomes its escape.
+    The message is one line that says which file and field are wrong and how to correct
+    them. The command line prints it without a traceback and exits with status 2.
+
+    Args:
+        message: one line. Characters that cannot be printed, such as a line break in a
+            file name, are escaped.
+
+    Example:
+        >>> import skellib as sk
+        >>> sk.final_model("nucla").replace(**{"loss.gama": 1})
+        Traceback (most recent call last):
+            ...
+        skellib.errors.InputError: loss.gama: unknown setting; loss has kind, gamma, ...
     """
 
     def __init__(self, message: str) -> None:
@@ -19,13 +27,8 @@ class InputError(ValueError):
         super().__init__(message)
 
 
-def check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    """Raise a ValueError that names the argument and what it may be."""
-    if value not in known:
-        raise ValueError(f"{name} {value!r} is none of {', '.join(known)}")
-
-
 def _printable(character: str) -> str:
+    """Escape a character if it cannot be printed."""
     if character.isprintable():
         return character
     return character.encode("unicode_escape").decode()

@@ -1,9 +1,10 @@
-"""The losses of Section III-D and III-E, computed from logits.
+"""Compute the losses of Sections III-D and III-E from logits.
 
-With p_t the probability of the true class, gamma the focusing parameter and m the
-margin: SM is Eq. 13, SMCE Eq. 14, FL Eq. 16, SMFL Eq. 17, the mimicry loss Eq. 20-21.
-All but :func:`soft_margin` take logits (B, classes) and targets (B,) and stay finite,
-with finite gradients, where p_t is 0 or 1 in float32.
+p_t is the probability of the true class, gamma the focusing parameter and m the margin.
+The soft margin is Eq. 13, soft-margin cross-entropy (SMCE) Eq. 14, the focal loss
+Eq. 16, the soft-margin focal loss (SMFL) Eq. 17, the mimicry loss Eq. 20-21. All but
+:func:`soft_margin` take logits (B, classes) and targets (B,). They and their gradients
+are finite even if p_t is 0 or 1 in float32.
 """
 
 from __future__ import annotations
@@ -37,29 +38,36 @@ def _log_p_true(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def soft_margin(p_true: Tensor, margin: float) -> Tensor:
-    """The soft-margin term of a probability (Eq. 13), in [0, m], element by element.
+    """Compute the soft-margin term of probabilities, elementwise (Eq. 13).
 
-    ``log(e^m + (1 - e^m) p)``, written as ``log1p((e^m - 1)(1 - p))``.
+    ``log(e^m + (1 - e^m) p)``, computed as ``log1p((e^m - 1)(1 - p))``.
+
+    Args:
+        p_true: (...) probabilities of the true class.
+        margin: ``m``.
+
+    Returns:
+        (...), in [0, m].
     """
     return torch.log1p(math.expm1(margin) * (1 - p_true))
 
 
 def cross_entropy(logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The softmax loss, ``-log p_t``."""
+    """Compute the cross-entropy ``-log p_t``; see :func:`soft_margin_focal`."""
     return _reduce(-_log_p_true(logits, target), reduction)
 
 
 def focal(
     logits: Tensor, target: Tensor, gamma: float = 2.0, reduction: str = "mean"
 ) -> Tensor:
-    """The focal loss (Eq. 16): ``-(1 - p_t)^gamma log p_t``."""
+    """Compute the focal loss ``-(1 - p_t)^gamma log p_t`` (Eq. 16)."""
     return soft_margin_focal(logits, target, gamma, 0.0, reduction)
 
 
 def soft_margin_cross_entropy(
     logits: Tensor, target: Tensor, margin: float = 0.6, reduction: str = "mean"
 ) -> Tensor:
-    """SMCE (Eq. 14), as Eq. 15 has it: cross-entropy, the true score lowered by m."""
+    """Compute SMCE (Eq. 14) by Eq. 15: cross-entropy with the true logit less m."""
     shift = functional.one_hot(target, logits.shape[-1]).to(logits.dtype) * margin
     return cross_entropy(logits - shift, target, reduction)
 
@@ -71,50 +79,95 @@ def soft_margin_focal(
     margin: float = 0.6,
     reduction: str = "mean",
 ) -> Tensor:
-    """SMFL (Eq. 17): ``log(e^m + (1 - e^m) p_t) - (1 - p_t)^gamma log p_t``.
+    """Compute the soft-margin focal loss (Eq. 17).
 
-    ``gamma=0`` is SMCE, ``margin=0`` the focal loss, both 0 cross-entropy.
+    ``log(e^m + (1 - e^m) p_t) - (1 - p_t)^gamma log p_t``. It is soft-margin
+    cross-entropy if ``gamma`` is 0, the focal loss if ``margin`` is 0, and
+    cross-entropy if both are 0.
+
+    Args:
+        logits: (B, classes).
+        target: (B,) class indices.
+        gamma: focusing parameter.
+        margin: ``m``, the soft margin.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``, over the batch.
+
+    Returns:
+        A scalar, or (B,) without reduction.
+
+    Raises:
+        ValueError: if ``reduction`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> logits = torch.tensor([[4.0, 0.0], [0.0, 4.0]])
+        >>> target = torch.tensor([0, 0])
+        >>> sk.soft_margin_focal(logits, target, reduction="none")  # right, wrong
+        tensor([0.0147, 4.4668])
     """
     log_p = _log_p_true(logits, target)
-    missed = -torch.expm1(log_p)  # 1 - p_t, exact also where p_t is near 1
+    missed = -torch.expm1(log_p)  # 1 - p_t, accurate also for p_t near 1
     loss = torch.log1p(math.expm1(margin) * missed)
     if gamma == 0:
         return _reduce(loss - log_p, reduction)
-    # The derivative of a power below 1 is infinite at 0; the product's limit is 0.
+    # For gamma < 1 the power has an infinite derivative at 0; that of the loss is 0.
     focus = missed.clamp_min(torch.finfo(missed.dtype).tiny) ** gamma
     return _reduce(loss - focus * log_p, reduction)
 
 
 def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(p || q) of each row, from log-probabilities."""
+    """Compute KL(p || q) of each row from log-probabilities."""
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
 def jeffreys(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Compute half the sum of a row's two Kullback-Leibler divergences (Eq. 20)."""
+    """Compute half the sum of both Kullback-Leibler divergences of each row (Eq. 20).
+
+    Args:
+        log_p, log_q: (B, classes) log-probabilities.
+
+    Returns:
+        (B,).
+    """
     return 0.5 * (_kl(log_p, log_q) + _kl(log_q, log_p))
 
 
 def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Compute the Jensen-Shannon divergence of each row, from log-probabilities."""
+    """Compute the Jensen-Shannon divergence of each row.
+
+    Args:
+        log_p, log_q: (B, classes) log-probabilities.
+
+    Returns:
+        (B,).
+    """
     log_mean = torch.logaddexp(log_p, log_q) - math.log(2)
     return 0.5 * (_kl(log_p, log_mean) + _kl(log_q, log_mean))
 
 
 def mimicry(logits: Sequence[Tensor], divergence: str = "jeffreys") -> Tensor:
-    """The mimicry loss of mutual learning (Eq. 20-21), mean over the batch.
+    """Compute the mimicry loss of mutual learning (Eq. 20-21), mean over the batch.
 
-    ``"jeffreys"`` is Eq. 20 summed over the branches k: each pair of branches adds
-    half the sum of its two Kullback-Leibler divergences. Eq. 21 calls that a
-    Jensen-Shannon divergence, which it is not; ``"jensen_shannon"`` is the true one,
-    summed over the pairs. Gradients reach both branches of a pair.
+    ``"jeffreys"`` is Eq. 20 summed over the branches: each pair of branches contributes
+    half the sum of its two Kullback-Leibler divergences. Eq. 21 calls this a
+    Jensen-Shannon divergence, which it is not; ``"jensen_shannon"`` is the actual one,
+    summed over the pairs. Gradients flow into both branches of a pair.
 
     Args:
         logits: one (B, classes) for each branch.
-        divergence: see above.
+        divergence: a name in :data:`skellib.variants.DIVERGENCES`, see above.
+
+    Returns:
+        A scalar.
 
     Raises:
-        ValueError: for an unknown divergence.
+        ValueError: if ``divergence`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> branch = torch.tensor([[1.0, 0.0, 0.0]])
+        >>> sk.mimicry([branch, branch]), sk.mimicry([branch, -branch])
+        (tensor(0.), tensor(0.4208))
     """
     between = DIVERGENCES.find(divergence)
     logs = [functional.log_softmax(branch, dim=-1) for branch in logits]
@@ -134,15 +187,32 @@ def objective(
     mutual_weight: float = 0.1,
     divergence: str = "jeffreys",
 ) -> Tensor:
-    """The total loss (Eq. 18, 19, 22): the sum of the branches, plus the mimicry.
+    """Compute the total loss of all branches (Eq. 18, 19, 22).
+
+    It is the sum of the supervised losses of the branches, plus the weighted mimicry
+    loss between them.
 
     Args:
-        logits: (B, classes) for each branch; one branch or three.
-        target: (B,).
-        kind: of each branch's loss, by :data:`skellib.variants.LOSSES`.
-        gamma, margin: of that loss.
-        mutual_weight: the paper's lambda of Eq. 22.
-        divergence: see :func:`mimicry`.
+        logits: (B, classes) for each branch, by name; one branch or three.
+        target: (B,) class indices.
+        kind: supervised loss, a name in :data:`skellib.variants.LOSSES`.
+        gamma, margin: parameters of the supervised loss.
+        mutual_weight: lambda in Eq. 22; 0 switches mutual learning off.
+        divergence: divergence of the mimicry loss, see :func:`mimicry`.
+
+    Returns:
+        A scalar, the mean over the batch.
+
+    Raises:
+        ValueError: if ``kind`` or ``divergence`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> logits = {name: torch.zeros(2, 5) for name in ("position", "velocity")}
+        >>> target = torch.tensor([0, 1])
+        >>> one = sk.soft_margin_focal(logits["position"], target)
+        >>> sk.objective(logits, target) == 2 * one  # equal branches mimic each other
+        tensor(True)
     """
     branches = list(logits.values())
     loss = LOSSES.find(kind)

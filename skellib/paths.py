@@ -1,4 +1,4 @@
-"""Every folder and file name of the project, and the one way to write a file."""
+"""The folders of the project, and how files are written."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from skellib.errors import InputError
 
 
 def project_root() -> Path:
-    """Return the folder that all others are in.
+    """Return the root folder of the project.
 
-    The environment variable SKELLIB_ROOT where it is set, else the checkout that
-    contains this package, else the working directory.
+    It is the folder in the environment variable ``SKELLIB_ROOT``, or else the checkout
+    that contains this package, or else the working directory.
 
     Raises:
-        InputError: SKELLIB_ROOT does not name a folder.
+        InputError: if ``SKELLIB_ROOT`` is not a folder.
     """
     named = os.environ.get("SKELLIB_ROOT")
     if named:
@@ -33,30 +33,30 @@ def project_root() -> Path:
 
 
 def data_folder(kind: str, given: str | Path | None = None) -> Path:
-    """Return a folder under ``data/``, or the one that was given instead.
+    """Return a folder under ``data/``, unless another one is given.
 
     Args:
         kind: ``"packed"``, ``"checkpoints"``, ``"records"``, ``"weights"``,
             ``"exhibits"``, ``"cards"`` ...
-        given: another folder that takes its place.
+        given: a folder to return instead.
     """
     return Path(given) if given else project_root() / "data" / kind
 
 
 def packed_path(name: str, root: str | Path | None = None) -> Path:
-    """Return where the packed file of a data set is, or will be.
+    """Return the path of a data set's packed file, whether or not it exists.
 
     Args:
-        name: the data set's key.
-        root: the folder of packed files. By default that of the environment variable
-            ``SKELLIB_DATA``, else ``data/packed`` in the project.
+        name: key of the data set.
+        root: folder of packed files. The default is the folder in the environment
+            variable ``SKELLIB_DATA``, or else ``data/packed`` in the project.
 
     Raises:
-        InputError: a name that no file can have.
+        InputError: if the name cannot be a file name.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
         raise InputError(
-            f"data set {name!r}: a name has letters, digits, -, _ and . only"
+            f"data set {name!r}: a name may contain letters, digits, -, _ and . only"
         )
     folder = data_folder("packed", root or os.environ.get("SKELLIB_DATA"))
     return folder / f"{name}.npz"
@@ -64,25 +64,37 @@ def packed_path(name: str, root: str | Path | None = None) -> Path:
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError inside into the InputError for a file that cannot be written."""
+    """Convert an OSError into an InputError that says which file cannot be written."""
     try:
         yield
     except OSError as fault:
         raise InputError(f"{path}: cannot be written ({fault.strerror})") from None
 
 
+def check_writable(path: Path) -> None:
+    """Make sure, before a long run, that a file can be written; create its folder.
+
+    Raises:
+        InputError: if the folder cannot be created or written to.
+    """
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+
+
 @contextmanager
 def atomic_write(
     path: Path, folder: Path | None = None, sync: bool = True
 ) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of ``path`` once it is complete.
+    """Open a temporary file that replaces ``path`` once it is complete.
 
     Args:
-        path: of the file.
-        folder: where the temporary file is, on the same disk; beside ``path`` by
-            default.
-        sync: whether it must be on the disk before it takes the place; without, a
-            power failure could leave the name on an empty file.
+        path: path of the file to write.
+        folder: folder of the temporary file, on the same disk; by default that of
+            ``path``.
+        sync: whether to flush the data to the disk before the file is renamed.
+            Otherwise a power failure could leave an empty file.
     """
     handle, temporary = tempfile.mkstemp(
         dir=folder or path.parent, prefix=f".{path.name}."
@@ -93,7 +105,7 @@ def atomic_write(
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp keeps others from reading it
+        os.chmod(temporary, 0o644)  # mkstemp makes it private
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
@@ -102,7 +114,7 @@ def atomic_write(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, complete or not at all; its folder is made."""
+    """Write a text file in UTF-8 atomically; create its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path, sync=False) as file:
         file.write(text.encode("utf-8"))

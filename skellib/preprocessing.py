@@ -1,13 +1,12 @@
-"""From packed clips to batches: centring, crop, resize, velocity (Section IV-A).
+"""Preprocess clips: centre, crop, resize, compute velocities (Section IV-A).
 
-Every function works on whole batches with tensor operations on the device that holds
-the data; there is no loop over clips. ``joints`` is the packed form (F, M, N, C), the
-frames of all clips one after the other; ``starts`` and ``lengths`` say which frames
-belong to which clip.
+All functions are batched tensor operations on the device that holds the data; none
+loops over clips. ``joints`` has the packed form (F, M, N, C): the frames of all clips
+are concatenated, and ``starts`` and ``lengths`` give the frames of each clip.
 
-A joint whose values are all exactly zero in a frame was not tracked. It stays zero
-through centring: it then lies in the body centre, not at minus the origin. The same
-rule keeps an absent second body at zero.
+A joint whose values are all exactly zero in a frame was not tracked. Centring leaves it
+at zero, which is then the body centre. For the same reason an absent second body stays
+at zero.
 """
 
 from __future__ import annotations
@@ -20,14 +19,15 @@ from skellib.variants import ORIGINS, PADDINGS
 
 
 def tracked(joints: Tensor) -> Tensor:
-    """Which joints were tracked: (..., C) to a boolean (...)."""
+    """Return which joints were tracked, from (..., C) to boolean (...)."""
     return (joints != 0).any(-1)
 
 
 def _first_frame_with_body(present: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
-    """Index (n,) of the first frame of each clip in which ``present`` (F,) is true.
+    """Find each clip's first frame in which ``present`` (F,) is true.
 
-    The clip's first frame where there is none.
+    Returns:
+        Frame indices (n,); the clip's first frame if ``present`` is true in none.
     """
     frames = torch.arange(len(present), device=present.device)
     # next_present[f]: the first frame from f on that has a body.
@@ -38,21 +38,24 @@ def _first_frame_with_body(present: Tensor, starts: Tensor, lengths: Tensor) -> 
 
 
 def origins(joints: Tensor, starts: Tensor, lengths: Tensor, layout: Layout) -> Tensor:
-    """The body centre of each clip's first frame, (n, dims).
+    """Compute the body centre in each clip's first frame (Section IV-A).
 
-    The first frame that has a body counts, and in it the first body that is present.
-    Where the layout names several joints, those that were tracked are averaged with
-    the layout's weights; where none was, all tracked joints of the body are.
+    It is that of the first body present in the first frame that has one. If the layout
+    has several centre joints, those that were tracked are averaged with the layout's
+    weights; if none was tracked, all tracked joints of the body are averaged.
 
     Args:
         joints: (F, M, N, C) packed frames.
-        starts: (n,) first frame of each clip.
-        lengths: (n,) frames of each clip.
-        layout: names the centre joints and the number of spatial coordinates.
+        starts: (n,) index of the first frame of each clip.
+        lengths: (n,) number of frames of each clip.
+        layout: skeleton layout with the centre joints and the number of coordinates.
+
+    Returns:
+        (n, dims) float64, in the units of ``joints``.
     """
     seen = tracked(joints)  # (F, M, N)
     frame = _first_frame_with_body(seen.any(-1).any(-1), starts, lengths)
-    body = seen[frame].any(-1).int().argmax(-1)  # (n,) the first one present
+    body = seen[frame].any(-1).int().argmax(-1)  # (n,) first one present
     clips = torch.arange(len(frame), device=joints.device)
     skeleton = joints[frame][clips, body, :, : layout.dims].double()  # (n, N, dims)
     known = seen[frame][clips, body].double()  # (n, N)
@@ -73,29 +76,42 @@ def center(
     layout: Layout,
     origin: str = "first",
 ) -> Tensor:
-    """Move each clip's origin to the body centre of its first frame (Section IV-A).
+    """Move the origin to the body centre of each clip's first frame (Section IV-A).
 
-    Takes and returns (F, M, N, C). One origin serves all frames and all bodies of a
-    clip, so that motion through the room and the distance of two people stay as they
-    are. Channels beyond the layout's spatial ones (a confidence score) and untracked
-    joints are left alone.
+    All frames and bodies of a clip share one origin, so that motion through the room
+    and the distance between two people are preserved. Untracked joints, and channels
+    that are not coordinates (such as a confidence score), are left unchanged.
 
     Args:
-        joints, starts, lengths, layout: as in :func:`origins`.
-        origin: ``"first"``: as above; ``"every"``: each frame has an origin of its
-            own, as in the first author's feeder of an earlier paper. Motion through
-            the room is lost then.
+        joints: (F, M, N, C) packed frames of all clips.
+        starts: (n,) index of the first frame of each clip.
+        lengths: (n,) number of frames of each clip.
+        layout: skeleton layout with the centre joints and the number of coordinates.
+        origin: ``"first"``, as above; or ``"every"``: each frame has its own origin, as
+            in the first author's code for an earlier paper, which discards motion
+            through the room.
+
+    Returns:
+        (F, M, N, C), in the units of ``joints``.
 
     Raises:
-        ValueError: for another ``origin``.
+        ValueError: if ``origin`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> joints = torch.rand(30, 1, 20, 3)  # two clips of 10 and 20 frames
+        >>> starts, lengths = torch.tensor([0, 10]), torch.tensor([10, 20])
+        >>> centred = sk.center(joints, starts, lengths, sk.LAYOUTS["kinect20"])
+        >>> centred[starts, 0, 0].abs().max() < 1e-6  # joint 0 is the body centre
+        tensor(True)
     """
     ORIGINS.check(origin)
-    owner, frames = frames_of(starts, lengths)  # clips may be a subset, in any order
+    owner, frames = frame_indices(starts, lengths)
     if origin == "first":
         shift = origins(joints, starts, lengths, layout)[owner]
-    else:  # each frame is a clip by itself
+    else:  # as if each frame were a clip
         shift = origins(joints, frames, torch.ones_like(frames), layout)
-    # float64 until after the subtraction, so that half-precision storage loses once.
+    # Subtract in float64: with half-precision storage only the result is rounded.
     space = joints[..., : layout.dims].double()
     moved = space[frames] - shift[:, None, None]
     moved = moved * tracked(joints[frames]).unsqueeze(-1)
@@ -104,14 +120,15 @@ def center(
     return centred
 
 
-def frames_of(starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """The frames of some clips, one clip after another.
+def frame_indices(starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """List the frames of some clips, one clip after another.
 
     Args:
-        starts, lengths: (n,) first frame of each clip, and how many it has.
+        starts: (n,) index of the first frame of each clip; clips in any order.
+        lengths: (n,) number of frames of each clip.
 
     Returns:
-        For each frame the position of its clip among these, and the frame's index.
+        For each frame, the position of its clip in ``starts``, and the frame's index.
     """
     clips = torch.arange(len(starts), device=starts.device)
     owner = torch.repeat_interleave(clips, lengths)
@@ -126,18 +143,20 @@ def random_crop(
     ratio: tuple[float, float] = (0.5, 1.0),
     min_frames: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """Draw a contiguous part of each clip (Section IV-A).
+    """Sample a contiguous crop of each clip (Section IV-A).
 
-    The part's share of the clip is uniform in ``ratio``, its position uniform among
-    those possible. Returned are the offset from the clip's start and the length, both
-    (n,) int64; the length is at least 1 and, where a clip has as many, ``min_frames``.
+    The fraction that is kept is uniform in ``ratio``, and the position is uniform among
+    the possible ones.
 
     Args:
-        lengths: (n,) frames of each clip, on the generator's device.
-        generator: the source of randomness; two draws per clip, whatever the values.
-        ratio: bounds of the share.
-        min_frames: a least number of frames (1: the text; the first author's feeder of
-            another paper used 64).
+        lengths: (n,) number of frames of each clip, on the generator's device.
+        generator: random generator; it always yields two numbers per clip.
+        ratio: bounds of the fraction.
+        min_frames: minimum number of frames; shorter clips are kept whole. The paper
+            has none; the first author's code for another paper uses 64.
+
+    Returns:
+        Offsets from the start of each clip, and lengths (at least 1), both (n,) int64.
     """
     draws = torch.rand(
         2, len(lengths), generator=generator, device=lengths.device, dtype=torch.float64
@@ -151,7 +170,15 @@ def random_crop(
 
 
 def central_crop(lengths: Tensor, ratio: float = 0.95) -> tuple[Tensor, Tensor]:
-    """The central part of each clip: offset and length, (n,) each (Section IV-A)."""
+    """Compute the central crop of each clip (Section IV-A).
+
+    Args:
+        lengths: (n,) number of frames of each clip.
+        ratio: fraction of the clip that is kept.
+
+    Returns:
+        Offsets from the start of each clip, and lengths (at least 1), both (n,) int64.
+    """
     kept = (ratio * lengths.double()).round().long()
     kept = torch.minimum(kept.clamp_min(1), lengths)
     return (lengths - kept) // 2, kept
@@ -164,21 +191,28 @@ def crop_resize(
     frames: int,
     align_corners: bool = False,
 ) -> Tensor:
-    """Gather parts of the packed frames and resize them in time (Section IV-A).
+    """Crop clips and resize them to ``T`` frames (Section IV-A).
 
-    Equal to ``torch.nn.functional.interpolate(part, size=frames, mode="linear")`` on
-    each part by itself: two gathers and one interpolation for the whole batch.
+    The result equals ``torch.nn.functional.interpolate(crop, size=T, mode="linear")``
+    applied to each crop, but takes two gathers and one interpolation per batch.
 
     Args:
-        joints: (F, M, N, C) packed frames.
-        starts: (B,) first frame of each part, an index into ``joints``.
-        lengths: (B,) frames of each part, at least 1.
-        frames: ``T``.
-        align_corners: whether the first and the last frame stay the first and the
-            last, as ``interpolate`` has it.
+        joints: (F, M, N, C) packed frames of all clips.
+        starts: (B,) index into ``joints`` of the first frame of each crop.
+        lengths: (B,) number of frames of each crop, at least 1.
+        frames: ``T``, number of frames of the result.
+        align_corners: as in ``interpolate``: whether the first and last frame of a crop
+            are the first and last frame of the result.
 
     Returns:
-        (B, C, T, N, M) float32.
+        (B, C, T, N, M) float32, in the units of ``joints``.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> joints = torch.rand(30, 1, 20, 3)  # crops of 9 and 18 of 30 frames
+        >>> starts, lengths = torch.tensor([0, 12]), torch.tensor([9, 18])
+        >>> sk.crop_resize(joints, starts, lengths, frames=64).shape
+        torch.Size([2, 3, 64, 20, 1])
     """
     target = torch.arange(frames, device=joints.device, dtype=torch.float32)
     length = lengths.float().unsqueeze(1)
@@ -198,28 +232,38 @@ def crop_resize(
 
 
 PITCH_AXIS, YAW_AXIS = 0, 1
-"""To the right of a camera, and upward (or downward) in its picture."""
+"""Axes to the camera's right, and up (or down) in its image."""
 
 
 def supports_rotation(layout: Layout) -> bool:
-    """Whether joints have a depth, behind an upward axis that yaw turns about."""
+    """Return whether a layout has three coordinates, the second of them vertical."""
     return layout.dims == 3 and layout.up[0] == YAW_AXIS
 
 
 def rotate(joints: Tensor, degrees: float | Tensor, axis: int) -> Tensor:
     """Rotate points about a coordinate axis through the origin.
 
+    Rotation is an augmentation of this book; the paper uses none.
+
     Args:
-        joints: (..., 3 or more channels); channels after the third stay as they are.
-        degrees: by the right-hand rule; one number, or some that broadcast over (...).
-        axis: 0, 1 or 2. About 0, to the right of a camera, a turn of 90 degrees moves
-            the second axis to the third.
+        joints: (..., C) with C of 3 or more; channels after the third are unchanged.
+        degrees: angle by the right-hand rule: a number, or a tensor that broadcasts
+            with (...). 90 degrees about axis 0 take the second axis to the third.
+        axis: axis of rotation: 0, 1 or 2.
+
+    Returns:
+        (..., C), in the units of ``joints``.
 
     Raises:
-        ValueError: there is no such axis, or no third coordinate.
+        ValueError: if there is no such axis or no third coordinate.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> sk.rotate(torch.tensor([0.0, 1.0, 0.0]), degrees=90, axis=0).round()
+        tensor([0., 0., 1.])
     """
     if axis not in range(3) or joints.shape[-1] < 3:
-        raise ValueError(f"turned: axis {axis} of {joints.shape[-1]} coordinates")
+        raise ValueError(f"rotate: axis {axis} of {joints.shape[-1]} coordinates")
     one, other = (axis + 1) % 3, (axis + 2) % 3
     angle = torch.deg2rad(
         torch.as_tensor(degrees, dtype=torch.float64, device=joints.device)
@@ -234,29 +278,32 @@ def rotate(joints: Tensor, degrees: float | Tensor, axis: int) -> Tensor:
 def sample_rotations(
     clips: int, generator: torch.Generator, pitch: float, yaw: float
 ) -> Tensor:
-    """Draw two angles for each clip. Not in the paper, which turns nothing.
+    """Sample a pitch and a yaw angle for each clip (not in the paper).
 
     Args:
-        clips: how many.
-        generator: the source of randomness; two draws per clip, whatever the bounds.
-        pitch, yaw: the largest angle either way, in degrees.
+        clips: number of clips.
+        generator: random generator; it always yields two numbers per clip.
+        pitch, yaw: largest absolute angle, in degrees.
 
     Returns:
-        (2, clips) float64: pitch and yaw, uniform within their bounds.
+        (2, clips) float64: pitch and yaw in degrees, uniform within their bounds.
     """
     draws = torch.rand(2, clips, generator=generator, dtype=torch.float64)
     return (2 * draws - 1) * torch.tensor([[pitch], [yaw]], dtype=torch.float64)
 
 
 def rotate_clips(x: Tensor, angles: Tensor) -> Tensor:
-    """Turn whole clips about the origin: by yaw, and what comes of that by pitch.
+    """Rotate whole clips about the origin, first by yaw, then by pitch.
 
-    Yaw is about the upward axis, as if the person had turned; pitch about the axis to
-    the camera's right, as if the camera had nodded.
+    Yaw is about the vertical axis, as if the person had turned; pitch is about the axis
+    to the camera's right, as if the camera had been tilted.
 
     Args:
-        x: (B, C, T, N, M) with three coordinates, centred.
-        angles: (2, B) degrees of pitch and of yaw.
+        x: (B, C, T, N, M) centred clips with three coordinates.
+        angles: (2, B) pitch and yaw, in degrees.
+
+    Returns:
+        (B, C, T, N, M).
     """
     pitch, yaw = angles[:, :, None, None, None]
     x = rotate(x.movedim(1, -1), yaw, YAW_AXIS)
@@ -264,19 +311,26 @@ def rotate_clips(x: Tensor, angles: Tensor) -> Tensor:
 
 
 def velocity(x: Tensor, padding: str = "end") -> Tensor:
-    """The differences of successive frames, padded to T frames (Section III-E, IV-A).
-
-    Takes and returns (B, C, T, N, M).
+    """Compute velocities: differences of consecutive frames (Sections III-E, IV-A).
 
     Args:
-        x: positions.
-        padding: where the frame that is missing is filled in. ``"end"``:
-            ``v[t] = x[t + 1] - x[t]``, ``v[T - 1] = 0``; ``"start"``:
-            ``v[t] = x[t] - x[t - 1]``, ``v[0] = 0``; ``"repeat"``: as ``"end"``, with
+        x: (B, C, T, N, M) positions.
+        padding: how the T - 1 differences are padded to T frames. ``"end"``:
+            ``v[t] = x[t + 1] - x[t]`` and ``v[T - 1] = 0``; ``"start"``:
+            ``v[t] = x[t] - x[t - 1]`` and ``v[0] = 0``; ``"repeat"``: as ``"end"``, but
             ``v[T - 1] = v[T - 2]``.
 
+    Returns:
+        (B, C, T, N, M), in the units of ``x`` per frame.
+
     Raises:
-        ValueError: for another ``padding``.
+        ValueError: if ``padding`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> x = torch.tensor([0.0, 1.0, 3.0]).view(1, 1, 3, 1, 1)
+        >>> sk.velocity(x).flatten()
+        tensor([1., 2., 0.])
     """
     PADDINGS.check(padding)
     v = torch.zeros_like(x)

@@ -1,7 +1,7 @@
-"""The sections of a configuration, each the arguments of the part that it sets up.
+"""The sections of a configuration; each holds the arguments of one component.
 
-They mirror the paper: preprocessing (IV-A), model (III-A to III-C, III-E), loss (III-D,
-III-E), training (IV-A). The names of choices are those of :mod:`skellib.variants`.
+They follow the paper: preprocessing (IV-A), model (III-A to III-C, III-E), loss (III-D,
+III-E), training (IV-A). Names of variants are those in :mod:`skellib.variants`.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from skellib import variants
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, and no unknown names."""
+    """Validate a section of the configuration: immutable, without unknown settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PreprocessingConfig(Section):
-    """Centre, crop and resize a clip (Section IV-A); rotation is not in the paper.
+    """Configure centring, cropping and resizing (Section IV-A), and random rotation.
+
+    Rotation is not in the paper and is off by default.
 
     Attributes:
-        origin: the frame whose body centre is the origin, see
+        origin: frame whose body centre is the origin, see
             :func:`skellib.preprocessing.center`.
-        frames: ``T``, the length of a clip after resizing.
-        crop_ratio: bounds of the share of a clip that a training crop keeps.
-        min_crop_frames: least number of frames of a training crop, where the clip has
-            as many.
-        test_crop_ratio: the central share that inference keeps.
-        align_corners: of the resizing, see :func:`skellib.preprocessing.crop_resize`.
-        max_pitch, max_yaw: the largest angles, in degrees, by which a training clip is
+        frames: ``T``, number of frames of a clip after resizing.
+        crop_ratio: bounds of the fraction of a clip that a training crop keeps.
+        min_crop_frames: minimum number of frames of a training crop; shorter clips are
+            kept whole.
+        test_crop_ratio: fraction of a clip that the central crop keeps at inference.
+        align_corners: how to resize, see :func:`skellib.preprocessing.crop_resize`.
+        max_pitch, max_yaw: largest angles, in degrees, by which training clips are
             rotated at random, see :func:`skellib.preprocessing.rotate_clips`.
     """
 
@@ -61,33 +63,37 @@ class PreprocessingConfig(Section):
     def _ordered(self) -> PreprocessingConfig:
         low, high = self.crop_ratio
         if not 0 < low <= high <= 1:
-            raise ValueError("crop_ratio must be two rising numbers in (0, 1]")
+            raise ValueError("crop_ratio must be two numbers in (0, 1], smaller first")
         return self
 
 
 class ModelConfig(Section):
-    """The network :class:`skellib.models.SLnLRFA`; the defaults are the final model's.
+    """Configure the network :class:`skellib.models.SLnLRFA`.
+
+    The defaults are those of the paper's final model. Each variant is a name in a table
+    of :mod:`skellib.variants`.
 
     Attributes:
-        normalisation: of the raw input (IV-A), by :data:`NORMALISATIONS`.
-        transform: of joints and coordinates (III-A; Table V), by :data:`TRANSFORMS`.
-        coordinate_systems: ``K``.
-        new_joints: ``N'``.
-        frequency_attention: (III-B; Table VII), by :data:`FREQUENCY_ATTENTION`.
-        reduction: the ratio of the mask networks' bottleneck.
-        slnl_blocks: ``M_1`` (Table IX); the other blocks are local.
-        axes: the non-local partners of an SLnL block (III-C), by :data:`AXES`.
-        embed_ratio: ``L`` as a multiple of a block's output channels.
+        normalisation: normalisation of the raw input (IV-A), in ``NORMALISATIONS``.
+        transform: transform network (III-A; Table V), in ``TRANSFORMS``.
+        coordinate_systems: ``K``, number of coordinate systems.
+        new_joints: ``N'``, number of new joints.
+        frequency_attention: kind of attention (III-B; Table VII), in
+            ``FREQUENCY_ATTENTION``.
+        reduction: reduction ratio of the mask networks' bottleneck.
+        slnl_blocks: ``M_1``, number of SLnL blocks (Table IX); later blocks are local.
+        axes: units of an SLnL block that have a non-local partner (III-C), in ``AXES``.
+        embed_ratio: ``L`` divided by the output channels of the block.
         channels: output channels of each block.
-        kernels: ``k`` of all blocks, or one for each.
-        order: of the units in a block, by :data:`ORDERS`.
-        pooling: after every second block, by :data:`POOLINGS`.
-        combine_bodies: by :data:`BODIES`.
-        dropout: probability of dropping an element, in each block.
-        dropout_at: where in a block, by :data:`DROPOUT_PLACES`.
-        fusion: of the streams (III-E; Table X), by :data:`FUSIONS`.
-        velocity_padding: by :data:`PADDINGS`.
-        initialisation: of the weights, by :data:`INITIALISATIONS`.
+        kernels: kernel size ``k`` of all blocks, or of each block.
+        order: order of the units in a block, in ``ORDERS``.
+        pooling: pooling after every second block, in ``POOLINGS``.
+        combine_bodies: how bodies are combined, in ``BODIES``.
+        dropout: probability of dropping an element in each block.
+        dropout_at: position of dropout in a block, in ``DROPOUT_PLACES``.
+        fusion: how the streams are combined (III-E; Table X), in ``FUSIONS``.
+        velocity_padding: padding of the velocities, in ``PADDINGS``.
+        initialisation: initialisation of the weights, in ``INITIALISATIONS``.
     """
 
     normalisation: Annotated[str, variants.NORMALISATIONS] = "channels"
@@ -114,32 +120,34 @@ class ModelConfig(Section):
     def _consistent(self) -> ModelConfig:
         blocks = len(self.channels)
         if not blocks:
-            raise ValueError("channels must name at least one block")
+            raise ValueError("channels must have at least one block")
         if self.slnl_blocks > blocks:
             raise ValueError(
-                f"slnl_blocks is {self.slnl_blocks}, but channels names {blocks} blocks"
+                f"slnl_blocks is {self.slnl_blocks}, but channels has {blocks} blocks"
             )
         if isinstance(self.kernels, tuple) and len(self.kernels) != blocks:
-            raise ValueError("kernels must be one number, or one for each of channels")
+            raise ValueError("kernels must be one number, or one number per block")
         return self
 
     @property
     def kernel_sizes(self) -> tuple[int, ...]:
-        """``k`` of each block."""
+        """Kernel size ``k`` of each block."""
         if isinstance(self.kernels, tuple):
             return self.kernels
         return (self.kernels,) * len(self.channels)
 
 
 class LossConfig(Section):
-    """The objective (III-D, III-E), see :func:`skellib.losses.objective`.
+    """Configure the objective (III-D, III-E), see :func:`skellib.losses.objective`.
 
     Attributes:
-        kind: of the supervised loss, by :data:`LOSSES`.
-        gamma, margin: make it cross-entropy (0, 0), focal loss (gamma, 0), soft-margin
-            cross-entropy (0, m) or soft-margin focal loss (Table VI).
-        mutual_weight: lambda of Eq. 22; 0 is without mutual learning.
-        divergence: of the mimicry loss, by :data:`DIVERGENCES`.
+        kind: supervised loss, in :data:`skellib.variants.LOSSES`.
+        gamma, margin: parameters of the loss: (0, 0) is cross-entropy, (gamma, 0) focal
+            loss, (0, m) soft-margin cross-entropy, (gamma, m) soft-margin focal loss
+            (Table VI).
+        mutual_weight: lambda in Eq. 22; 0 switches mutual learning off.
+        divergence: divergence of the mimicry loss, in
+            :data:`skellib.variants.DIVERGENCES`.
     """
 
     kind: Annotated[str, variants.LOSSES] = "soft_margin_focal"
@@ -150,18 +158,19 @@ class LossConfig(Section):
 
 
 class TrainingConfig(Section):
-    """The optimiser and its schedule (IV-A): Adam, exponential decay per epoch.
+    """Configure the optimiser and its schedule (IV-A): Adam with exponential decay.
 
     Attributes:
-        epochs: passes over the training clips.
-        batch_size: clips in a batch.
-        learning_rate: of the first epoch.
-        weight_decay: of Adam.
-        lr_decay: the factor of the learning rate after each epoch.
-        draws: how first weights are drawn, by :data:`DRAWS`.
-        learn_transforms: off leaves the transform networks' first weights as they are.
-        transform_seed: initialises the transform networks as a run with this seed
-            would; everything else goes by the run's own seed.
+        epochs: number of passes over the training clips.
+        batch_size: number of clips in a batch.
+        learning_rate: learning rate of the first epoch.
+        weight_decay: weight decay of Adam.
+        lr_decay: factor by which the learning rate is multiplied after each epoch.
+        draws: how initial weights are drawn, in :data:`skellib.variants.DRAWS`.
+        learn_transforms: whether to train the transform networks; otherwise they keep
+            their initial weights.
+        transform_seed: seed of the transform networks' initialisation; by default the
+            run's own seed.
     """
 
     epochs: PositiveInt = 60

@@ -1,8 +1,8 @@
-"""Every named choice, each in one table: a variant is one line here and its code.
+"""Tables of variants: one table per component, one line per variant.
 
-Configuration, error messages, tests and the book follow these tables. They name code
-as ``"module:function"`` and import it when it is used, so that a configuration can be
-checked without PyTorch. Code outside of skellib adds a variant in the same way::
+Configuration, error messages, tests and the book are derived from these tables. Code is
+referred to as ``"module:function"`` and imported on first use, so that a configuration
+can be validated without PyTorch. A variant defined outside skellib is added likewise::
 
     from skellib.variants import LOSSES
 
@@ -22,12 +22,12 @@ V = TypeVar("V")
 
 
 class Choices(dict[str, V], Generic[V]):
-    """A table of variants by name.
+    """Look up the variants of a component by name.
 
     Args:
-        what: what is chosen, for messages.
-        variants: by name; code may be given as ``"module:function"``.
-        renamed: former names, and what each is called now, for messages.
+        what: name of the component, for error messages.
+        variants: variants by name; code may be given as ``"module:function"``.
+        renamed: current names by former name, for error messages.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Choices(dict[str, V], Generic[V]):
         self.what, self.renamed = what, renamed or {}
 
     def check(self, name: str) -> str:
-        """Return the name if the table has it.
+        """Return the name if it is in the table.
 
         Raises:
-            ValueError: it has not; the message lists the names that it has.
+            ValueError: if it is not; the message lists the names that are.
         """
         if name in self.renamed:
             raise ValueError(f"{self.what} {name!r} is now {self.renamed[name]!r}")
@@ -52,20 +52,20 @@ class Choices(dict[str, V], Generic[V]):
         return name
 
     def find(self, name: str) -> Any:
-        """Return a variant, imported where the table holds ``"module:function"``.
+        """Return a variant; import it if it is given as ``"module:function"``.
 
         Raises:
-            ValueError: for an unknown name.
+            ValueError: if the name is unknown.
         """
         return resolve(self[self.check(name)])
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        """Let ``Annotated[str, TABLE]`` be the type of a field that holds a name."""
+        """Make ``Annotated[str, TABLE]`` a pydantic field type that checks names."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
 
 def resolve(variant: Any) -> Any:
-    """Import what is given as ``"module:function"``; return the rest as it is."""
+    """Import ``"module:function"``; return anything else unchanged."""
     if isinstance(variant, str) and ":" in variant:
         module, _, attribute = variant.partition(":")
         return getattr(import_module(module), attribute)
@@ -74,13 +74,14 @@ def resolve(variant: Any) -> Any:
 
 @dataclass(frozen=True)
 class Transform:
-    """A transform of the raw joints (Section III-A; a row of Table V).
+    """Describe a transform of the raw joints (Section III-A; a row of Table V).
 
     Attributes:
-        joints: whether ``S' = W_s S`` makes ``N'`` new joints.
-        coordinates: whether ``J_i = C_i^T J_0`` makes ``K d`` coordinates.
-        build: makes another network instead, from ``d`` and ``K d``; it maps
-            (B, d, T, N) to (B, K d, T, N).
+        joints: whether ``S' = W_s S``, the skeleton transform, computes ``N'`` joints.
+        coordinates: whether ``J_i = C_i^T J_0``, the coordinate transform, computes
+            ``K d`` coordinates.
+        build: function of ``d`` and ``K d`` that builds a different network instead,
+            from (B, d, T, N) to (B, K d, T, N).
     """
 
     joints: bool = False
@@ -102,17 +103,19 @@ TRANSFORMS: Choices[Transform] = Choices(
 
 @dataclass(frozen=True)
 class Attention:
-    """A kind of frequency attention (Section III-B; a row of Table VII).
+    """Describe a kind of frequency attention (Section III-B; a row of Table VII).
 
     Attributes:
-        cosine, sine: the mask network that weighs this component; without one the
-            component passes as it is. The same name twice is one network for both.
-        magnitude: whether one mask, ``cosine``'s, is computed from the magnitude of the
-            spectrum and weighs both components alike, so that phases stay.
+        cosine, sine: name of the mask network that weights this component; a component
+            without one is left unweighted. The same name for both is a shared network.
+        magnitude: whether a single mask, that of ``cosine``, is computed from the
+            magnitude of the spectrum and applied to both components, so that the phase
+            is preserved.
         residual: whether the input is added to the output (Eq. 5).
-        networks: further mask networks, for ``attend``.
-        attend: another way from ``X'`` (B, C, T, N) to the same shape; called with
-            the module, whose mask networks are its attributes, and ``X'``.
+        networks: names of further mask networks, for ``attend``.
+        attend: function that replaces the masking of the spectrum. It is called with
+            the module, whose mask networks are its attributes, and ``X'``
+            (B, C, T, N), and returns a tensor of the same shape.
     """
 
     cosine: str | None = None
@@ -124,13 +127,13 @@ class Attention:
 
     @property
     def masks(self) -> tuple[str, ...]:
-        """The names of all mask networks."""
+        """Names of all mask networks."""
         named = (self.cosine, self.sine, *self.networks)
         return tuple(dict.fromkeys(name for name in named if name))
 
 
 def _mask_over_time_and_joints(attention: Any, x: Any) -> Any:
-    """Weigh frames and joints themselves, without a transform."""
+    """Weight the frames and joints themselves, without a Fourier transform."""
     return x * attention.mask(x.mean(1, keepdim=True))
 
 
@@ -153,12 +156,12 @@ FREQUENCY_ATTENTION: Choices[Attention] = Choices(
 
 @dataclass(frozen=True)
 class Fusion:
-    """How streams are combined (Section III-E, Fig. 6; a row of Table X).
+    """Describe how streams are combined (Section III-E, Fig. 6; a row of Table X).
 
     Attributes:
-        streams: their names.
-        concatenate: whether features are concatenated rather than added.
-        classifiers: whether each stream has a classifier of its own beside.
+        streams: names of the streams.
+        concatenate: whether features are concatenated instead of added.
+        classifiers: whether each stream also has its own classifier.
     """
 
     streams: tuple[str, ...] = ("position", "velocity")
@@ -204,9 +207,9 @@ INITIALISATIONS: Choices[Callable[..., Any] | str] = Choices(
     },
 )
 POOLINGS = Choices("pooling", {"time": (2, 1), "both": (2, 2)})
-"""The window (frames, joints) of max-pooling after every second block."""
+"""Window (frames, joints) of the max-pooling after every second block."""
 
-# Two-way choices inside one function: a name, and what it means.
+# Options that a single function implements: each name with its meaning.
 AXES = Choices(
     "non-local axes",
     {
@@ -233,28 +236,28 @@ BODIES = Choices(
     "combine_bodies",
     {
         "joints": "bodies are stacked as further joints, one pass",
-        "maximum": "one pass a body with shared weights, maximum of the features",
+        "maximum": "one pass per body with shared weights, maximum of the features",
     },
 )
 ORIGINS = Choices(
     "origin",
     {
-        "first": "the body centre of a clip's first frame, for all of its frames",
+        "first": "the body centre of the clip's first frame, for all of its frames",
         "every": "the body centre of each frame",
     },
 )
 PADDINGS = Choices(
     "padding",
     {
-        "end": "v[t] = x[t + 1] - x[t], the last one zero",
-        "start": "v[t] = x[t] - x[t - 1], the first one zero",
-        "repeat": "as 'end', the last difference twice",
+        "end": "v[t] = x[t + 1] - x[t], the last velocity is zero",
+        "start": "v[t] = x[t] - x[t - 1], the first velocity is zero",
+        "repeat": "as 'end', but the last difference is repeated",
     },
 )
 DRAWS = Choices(
     "draws",
     {
-        "keyed": "a layer's first weights depend on seed and name alone",
-        "sequential": "one generator draws all layers in turn (the first edition)",
+        "keyed": "a layer's initial weights depend on the seed and its name only",
+        "sequential": "one generator initialises all layers in turn (first edition)",
     },
 )

@@ -27,7 +27,7 @@ from skellib.paths import data_folder, write_text
 from skellib.preprocessing import (
     PITCH_AXIS,
     YAW_AXIS,
-    frames_of,
+    frame_indices,
     rotate,
     supports_rotation,
 )
@@ -382,7 +382,7 @@ def tilt(dataset: PackedDataset) -> dict[int, float]:
     if "head" not in layout.joints or not supports_rotation(layout):
         raise InputError(f"{dataset.key}: no head, or no depth, to measure a tilt")
     own = dataset.subset(np.flatnonzero(np.asarray(dataset.duplicate_of) < 0))
-    which, frames = frames_of(
+    which, frames = frame_indices(
         torch.from_numpy(np.asarray(own.starts)),
         torch.from_numpy(np.asarray(own.lengths)),
     )

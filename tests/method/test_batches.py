@@ -101,7 +101,7 @@ def test_a_subset_is_the_same_clips(dataset):
 def test_centring_in_pieces_changes_nothing(dataset, monkeypatch, values):
     order = [7, 2, 0, 9, 4, 1]
     whole = DeviceClips(dataset.subset(order))
-    monkeypatch.setattr(batches, "_PIECE", values)
+    monkeypatch.setattr(batches, "_CHUNK", values)
     assert torch.equal(DeviceClips(dataset.subset(order)).joints, whole.joints)
 
 

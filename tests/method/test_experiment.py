@@ -174,9 +174,9 @@ def test_json_round_trip_keeps_the_key():
         ({"loss.gamma.x": 1}, "loss.gamma.x: unknown setting"),
         ({"loss.gamma": -1}, "loss.gamma: Input should be greater than or equal"),
         ({"model.fusion": "sum"}, "loss.mutual_weight needs three branches"),
-        ({"model.slnl_blocks": 9}, "slnl_blocks is 9, but channels names 6 blocks"),
+        ({"model.slnl_blocks": 9}, "slnl_blocks is 9, but channels has 6 blocks"),
         ({"model.kernels": (3, 3)}, "kernels must be one number, or one for each"),
-        ({"preprocessing.crop_ratio": (0.9, 0.5)}, "two rising numbers in"),
+        ({"preprocessing.crop_ratio": (0.9, 0.5)}, "smaller first"),
         ({"protocol": "cross_moon"}, "protocol 'cross_moon' of nucla is none of"),
     ],
 )

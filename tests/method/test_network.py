@@ -203,7 +203,7 @@ def test_evaluation_mode_is_deterministic_and_clip_by_clip():
         ({"fusion": "late"}, "fusion 'late' is none of position"),
         ({"pooling": "all"}, "pooling 'all' is none of time, both"),
         ({"combine_bodies": "mean"}, "combine_bodies 'mean' is none of"),
-        ({"slnl_blocks": 7}, "slnl_blocks is 7, but channels names 6 blocks"),
+        ({"slnl_blocks": 7}, "slnl_blocks is 7, but channels has 6 blocks"),
     ],
 )
 def test_unknown_options(options, message):
