@@ -1,4 +1,4 @@
-"""The state of an unfinished run in one file."""
+"""Save and restore the state of an unfinished run."""
 
 from __future__ import annotations
 
@@ -14,37 +14,47 @@ from skellib.paths import atomic_write, write_errors
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """Hold the progress of a run.
 
     Attributes:
-        epoch: epochs done.
-        seconds: wall time spent on them, over all resumptions.
-        history: one entry an epoch, see :class:`skellib.records.Epoch`.
+        epoch: number of completed epochs.
+        seconds: wall time of these epochs, including those before the run was resumed.
+        history: one entry per epoch, see :class:`skellib.records.Epoch`.
     """
 
     epoch: int = 0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    def add(self, epoch: dict[str, Any], seconds: float) -> None:
+        """Add a completed epoch; ``seconds`` is the wall time so far."""
+        self.epoch, self.seconds = epoch["epoch"], seconds
+        self.history.append(epoch)
+
 
 class Checkpoint:
-    """A file with the state of one run, replaced whole.
+    """Keep the state of one run in a file that is replaced atomically.
+
+    A checkpoint of a different experiment or of different data is refused.
 
     Args:
-        path: of the file.
-        key: of the experiment.
-        data: fingerprint of the data set. A checkpoint of another experiment, or of
-            other data, is refused.
+        path: path of the file.
+        key: key of the experiment.
+        data: fingerprint of the data set.
     """
 
     def __init__(self, path: Path, key: str, data: str) -> None:
         self.path, self.key, self.data = path, key, data
 
     def save(self, parts: dict[str, Any], progress: Progress) -> None:
-        """Write weights, optimiser, schedule, generator states and progress.
+        """Write the state of the run and of the random generators.
+
+        Args:
+            parts: network, optimiser and schedule, by name.
+            progress: progress of the run.
 
         Raises:
-            InputError: the file cannot be written.
+            InputError: if the file cannot be written.
         """
         generators = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
@@ -61,21 +71,28 @@ class Checkpoint:
                 torch.save(content, file)
 
     def load(self, parts: dict[str, Any]) -> Progress:
-        """Restore what :meth:`save` wrote; return a fresh start where no file is.
+        """Restore what :meth:`save` wrote, if there is a file.
+
+        Args:
+            parts: network, optimiser and schedule, by name; their state is replaced.
+
+        Returns:
+            The progress of the run; that of a new run if there is no file.
 
         Raises:
-            InputError: the file is damaged, or of another experiment or other data.
+            InputError: if the file is damaged or belongs to another experiment or other
+                data.
         """
         if not self.path.is_file():
             return Progress()
         try:
-            # weights_only: tensors and plain containers, no other pickled object.
+            # weights_only: refuse pickled objects that could run code.
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             for what, own in (("key", self.key), ("data", self.data)):
                 if content[what] != own:
                     raise InputError(
                         f"{self.path}: a checkpoint of {_OTHER[what]} "
-                        f"({content[what]}, not {own}); delete it to start anew"
+                        f"({content[what]}, not {own}); delete it to start again"
                     )
             for name, part in parts.items():
                 part.load_state_dict(content[name])
@@ -84,7 +101,7 @@ class Checkpoint:
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
-                f"{self.path}: damaged checkpoint ({reason}); delete it to start anew"
+                f"{self.path}: damaged checkpoint ({reason}); delete it to start again"
             ) from None
         torch.set_rng_state(content["generators"]["cpu"])
         if "cuda" in content["generators"] and torch.cuda.is_available():
@@ -92,7 +109,7 @@ class Checkpoint:
         return Progress(**content["progress"])
 
     def delete(self) -> None:
-        """Delete the file, if there is one."""
+        """Delete the file if it exists."""
         self.path.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""What a trained network says of clips, and how often it is right."""
+"""Apply a trained network to clips and compute its metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _over_clips(
     preprocessing: PreprocessingConfig | None,
     batch_size: int,
 ) -> dict[str, Tensor]:
-    """Apply ``function`` to every batch, the model in evaluation mode, and join."""
+    """Apply ``function`` to all batches in evaluation mode; concatenate the results."""
     training = model.training
     model.eval()
     try:
@@ -45,7 +45,17 @@ def predict(
     preprocessing: PreprocessingConfig | None = None,
     batch_size: int = 64,
 ) -> dict[str, Tensor]:
-    """Logits of all clips in order, (n, classes) float32, by classifier."""
+    """Compute the logits of all clips.
+
+    Args:
+        model: network of the paper's form, see :class:`skellib.models.SLnLRFA`.
+        clips: n clips on the model's device.
+        preprocessing: how to crop and resize, if not as in ``clips``.
+        batch_size: clips per batch.
+
+    Returns:
+        Logits (n, classes) float32 in the order of the clips, by classifier.
+    """
     logits = _over_clips(model, model, clips, preprocessing, batch_size)
     return {name: value.float() for name, value in logits.items()}
 
@@ -56,7 +66,17 @@ def features(
     preprocessing: PreprocessingConfig | None = None,
     batch_size: int = 64,
 ) -> dict[str, Tensor]:
-    """Features of all clips in order, by classifier: what Fig. 8 embeds."""
+    """Compute the features of all clips, which Fig. 8 embeds.
+
+    Args:
+        model: trained network.
+        clips: n clips on the model's device.
+        preprocessing: how to crop and resize, if not as in ``clips``.
+        batch_size: clips per batch.
+
+    Returns:
+        Features (n, D) in the order of the clips, by classifier.
+    """
     return _over_clips(model, model.features, clips, preprocessing, batch_size)
 
 
@@ -67,11 +87,18 @@ def frequency_maps(
     stream: str = "position",
     batch_size: int = 64,
 ) -> Tensor:
-    """Log-magnitude of the spectrum of ``X'``, (n, T', N'): Fig. 1, not shifted.
+    """Compute the log-magnitude spectra of ``X'``, the input of the attention (Fig. 1).
 
-    The mean over channels of ``log(1 + |DFT|)`` of what frequency attention reads.
+    Args:
+        model: trained network.
+        clips: n clips on the model's device.
+        preprocessing: how to crop and resize, if not as in ``clips``.
+        stream: name of the stream.
+        batch_size: clips per batch.
+
+    Returns:
+        Mean over channels of ``log(1 + |DFT|)``, (n, T', N'), zero frequency first.
     """
-
     chosen = model.streams[stream]
     assert isinstance(chosen, Stream)
 
@@ -88,13 +115,13 @@ def score(
     loss: Callable[[Tensor, Tensor], Tensor],
     keep: np.ndarray | None = None,
 ) -> Metrics:
-    """Metrics of predictions.
+    """Compute the metrics of predictions.
 
     Args:
         logits: (n, classes).
-        label: (n,).
-        loss: of logits and labels, a mean.
-        keep: which clips count, (n,) boolean; all unless given.
+        label: (n,) true classes.
+        loss: function of logits and labels that returns a mean.
+        keep: (n,) boolean mask of the clips to evaluate; by default all.
     """
     if keep is not None:
         chosen = torch.from_numpy(keep).to(label.device)
@@ -120,20 +147,20 @@ def score(
     )
 
 
-def spread(features: Tensor, label: Tensor) -> dict[str, float]:
-    """How far apart classes lie in a feature space, for the claim behind Fig. 8.
+def class_separation(features: Tensor, label: Tensor) -> dict[str, float]:
+    """Measure how well classes are separated in a feature space (claim of Fig. 8).
 
     Args:
         features: (n, D).
-        label: (n,), every class from 0 to the largest at least once.
+        label: (n,) classes; each from 0 to the largest occurs at least once.
 
     Returns:
-        ``within``: root mean square distance of clips from their class's mean;
-        ``between``: that of the class means from the mean of all; ``ratio``: between
-        over within, which does not change with the scale of the features;
-        ``silhouette``: scikit-learn's, mean over clips.
+        ``within``: root mean square distance of clips from the mean of their class;
+        ``between``: root mean square distance of the class means from the overall mean;
+        ``ratio``: between / within, independent of the scale of the features;
+        ``silhouette``: mean silhouette coefficient of the clips.
     """
-    from sklearn.metrics import silhouette_score  # slow to import, needed here only
+    from sklearn.metrics import silhouette_score  # slow to import, and needed here only
 
     means = torch.stack([features[label == c].mean(0) for c in label.unique()])
     within = (features - means[label]).square().sum(1).mean().sqrt().item()
@@ -152,15 +179,18 @@ def assess(
     train_set: PackedDataset,
     test_set: PackedDataset,
 ) -> tuple[Metrics, Metrics | None]:
-    """Metrics on all test clips, and on those without an exact twin in training.
+    """Compute the metrics on all test clips, and on those that are not leaked.
+
+    A test clip is leaked if the training set contains an exact duplicate of it.
 
     Args:
-        experiment: its loss is the one that is reported, without the mimicry term.
-        logits: (n, classes) of the test clips in order.
-        train_set, test_set: from :func:`skellib.data.load`.
+        experiment: configuration with the loss to report, without the mimicry term.
+        logits: (n, classes) logits of the test clips.
+        train_set, test_set: training and test clips, from :func:`skellib.data.load`.
 
     Returns:
-        Both; None for the second where every test clip is clean, or none is.
+        Metrics on all clips, and on the clean ones; None for the latter if no test clip
+        is leaked, or all are.
     """
     settings = experiment.loss
 
@@ -174,7 +204,7 @@ def assess(
 
     label = torch.from_numpy(test_set.label).to(logits.device)
     keep = without_leakage(train_set, test_set)
-    untainted = None
+    clean = None
     if not keep.all() and keep.any():
-        untainted = score(logits, label, supervised, keep)
-    return score(logits, label, supervised), untainted
+        clean = score(logits, label, supervised, keep)
+    return score(logits, label, supervised), clean

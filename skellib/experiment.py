@@ -1,6 +1,6 @@
-"""What a run is made of: an :class:`Experiment`, frozen, validated, hashable to a key.
+"""Configure experiments: an :class:`Experiment` is immutable, validated and has a key.
 
-Sections of the configuration mirror the paper's: data and preprocessing (IV-A), model
+The sections of a configuration follow the paper: data and preprocessing (IV-A), model
 (III-A to III-C, III-E), loss (III-D, III-E), training (IV-A).
 """
 
@@ -28,16 +28,16 @@ from skellib.variants import AXES, FUSIONS, TRANSFORMS, Choices, Fusion, Transfo
 PROFILES = Choices(
     "profile",
     {
-        "quick": "synthetic data, a narrow network: proves the path",
-        "laptop": "a smaller network of the same kind, for a processor",
+        "quick": "a narrow network on synthetic data, to check that everything runs",
+        "laptop": "a smaller network of the same kind, for a CPU",
         "full": "the settings of the paper",
     },
     renamed={"paper": "full"},
 )
 
 
-# Settings that do nothing unless another one has a certain value: left out of the key,
-# so that two ways to write down the same experiment are one.
+# Settings that have no effect under a condition on the others. They are left out of the
+# key, so that two configurations of the same experiment have the same key.
 _INERT: dict[str, Callable[[Experiment], bool]] = {
     "model.velocity_padding": lambda e: "velocity" not in e.fusion.streams,
     "model.new_joints": lambda e: not e.transform.joints,
@@ -53,7 +53,7 @@ _INERT: dict[str, Callable[[Experiment], bool]] = {
     "loss.divergence": lambda e: e.loss.mutual_weight == 0,
 }
 
-# Names of the first edition, and what each is called now.
+# Current names of settings by their names in the first edition.
 RENAMED = {
     "preprocessing.ratio": "preprocessing.crop_ratio",
     "preprocessing.floor": "preprocessing.min_crop_frames",
@@ -68,10 +68,29 @@ RENAMED = {
 
 
 class Experiment(Section):
-    """One configuration that the paper, or this book, gives a number for.
+    """Configure one experiment: data, preprocessing, model, loss and training.
 
-    ``profile`` says in which profile the experiment was set up; it is a label and not
-    part of the :attr:`key`.
+    Attributes:
+        dataset: name of the data set, as for :func:`skellib.data.load`.
+        protocol: how the data set is split into training and test clips.
+        fold: number of the fold, for a protocol with several.
+        profile: profile that the settings are from; a label, not part of the
+            :attr:`key`.
+        preprocessing: preprocessing settings (Section IV-A).
+        model: network settings (III-A to III-C, III-E).
+        loss: loss settings (III-D, III-E).
+        training: optimiser settings (IV-A).
+
+    Raises:
+        ValueError: if settings contradict each other, or the protocol is unknown.
+
+    Example:
+        >>> import skellib as sk
+        >>> experiment = sk.Experiment(dataset="nucla", protocol="cross_view")
+        >>> experiment.replace(**{"loss.gamma": 0}).loss.gamma
+        0.0
+        >>> experiment.key == experiment.replace(profile="laptop").key
+        True
     """
 
     dataset: str
@@ -100,62 +119,65 @@ class Experiment(Section):
 
     @property
     def transform(self) -> Transform:
-        """What its transform network consists of."""
+        """Transform network of the model."""
         return TRANSFORMS.find(self.model.transform)
 
     @property
     def fusion(self) -> Fusion:
-        """How its streams are combined."""
+        """Fusion of the model's streams."""
         return FUSIONS.find(self.model.fusion)
 
     @property
     def has_nonlocal(self) -> bool:
-        """Whether any block has a non-local partner."""
+        """Whether any block has a non-local unit."""
         return self.model.slnl_blocks > 0 and bool(self.model.axes)
 
     def canonical(self) -> dict[str, Any]:
-        """Return everything that changes the result, and nothing that does not.
+        """Return the settings that affect the result, by section.
 
-        Settings at their default are left out, so that a setting that is added later
-        changes no key; so are settings that another one switches off.
+        Settings with their default value are left out, so that adding a setting to
+        skellib changes no key. So are settings that others switch off.
         """
         found = self.model_dump(mode="json", exclude={"profile"})
         sizes, axes = self.model.kernel_sizes, self.model.axes
         found["model"]["kernels"] = sizes[0] if len({*sizes}) == 1 else list(sizes)
         found["model"]["axes"] = sorted({*axes}, key=list(AXES).index)
-        if not self.has_nonlocal:  # SLnL blocks without partners are local blocks
+        if not self.has_nonlocal:  # SLnL blocks without non-local units are local
             found["model"]["slnl_blocks"] = 0
-        usual = type(self).usual()
+        defaults = type(self).defaults()
         for section, settings in found.items():
             if not isinstance(settings, dict):
                 continue
             for name in list(settings):
                 inert = _INERT.get(f"{section}.{name}")
-                if settings[name] == usual[section][name] or (inert and inert(self)):
+                if settings[name] == defaults[section][name] or (inert and inert(self)):
                     del settings[name]
         return found
 
     @classmethod
-    def usual(cls) -> dict[str, Any]:
-        """Return the default of every setting, by section."""
+    def defaults(cls) -> dict[str, Any]:
+        """Return the default values of all settings, by section."""
         return cls(dataset="", protocol="").model_dump(mode="json")
 
     @cached_property
     def key(self) -> str:
-        """Return a stable hash (16 hexadecimal digits) of :meth:`canonical`."""
+        """Stable hash of :meth:`canonical`, 16 hexadecimal digits."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def first_edition(self) -> Experiment:
-        """The same experiment with the first edition's draws."""
+        """The same experiment with the first edition's initialisation."""
         return self.replace(**{"training.draws": "sequential"})
 
     def replace(self, **changes: Any) -> Experiment:
-        """A copy with other values, by dotted name: ``replace(**{"loss.gamma": 0})``.
+        """Return a copy with some settings changed.
+
+        Args:
+            changes: values by dotted name, as in ``replace(**{"loss.gamma": 0})``.
 
         Raises:
-            InputError: for an unknown name or a value that is not allowed.
+            InputError: if a name is unknown or a value is not allowed.
         """
         values = self.model_dump()
         for name, value in changes.items():
@@ -170,7 +192,7 @@ class Experiment(Section):
 
 
 def _unknown(name: str) -> str:
-    """Say what an unknown setting is called now, or which there are."""
+    """Describe an unknown setting: its current name, or the known settings."""
     if name in RENAMED:
         return f"{name}: is now {RENAMED[name]}"
     section = name.split(".")[0]
@@ -185,8 +207,11 @@ def _unknown(name: str) -> str:
 def parse(values: dict[str, Any]) -> Experiment:
     """Validate a configuration.
 
+    Args:
+        values: settings by section, as from ``Experiment.model_dump``.
+
     Raises:
-        InputError: one line with every field that is wrong and why.
+        InputError: if settings are invalid; one line says which and why.
     """
     try:
         return Experiment.model_validate(values)
@@ -195,15 +220,15 @@ def parse(values: dict[str, Any]) -> Experiment:
 
 
 def _fault(fault: Any) -> str:
-    """Say in a few words what pydantic found wrong with one setting."""
+    """Describe an error of pydantic's in a few words."""
     name = ".".join(map(str, fault["loc"])) or "experiment"
     if fault["type"] == "extra_forbidden":
         return _unknown(name)
     return f"{name}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-# Section IV-A; margins and M_1 from the best rows of Tables VI and IX, and for data
-# sets that the tables do not cover those of N-UCLA.
+# From Section IV-A. Margins and M_1 are those of the best rows of Tables VI and IX; for
+# data sets that these tables do not cover, they are those of N-UCLA.
 _PAPER: dict[str, dict[str, Any]] = {
     "ntu": {"training.epochs": 100, "training.lr_decay": 0.98},
     "ntu cross_subject": {"loss.margin": 0.4, "model.slnl_blocks": 5},
@@ -221,11 +246,11 @@ _PAPER: dict[str, dict[str, Any]] = {
     },
 }
 
-# A network of the same kind for a processor: a quarter of the channels, half of the
-# frames; attention over time and joints is what costs there, so fewer new joints too.
-# No dropout: in layers this narrow, dropout before max-pooling shifts what batch
-# normalisation has learnt so far that inference fails. Chosen on subjects held out of
-# N-UCLA's training views.
+# A network of the same kind for a CPU: a quarter of the channels, half of the frames.
+# Attention over time and joints costs most, hence there are also fewer new joints.
+# There is no dropout: in layers this narrow, dropout before max-pooling shifts the
+# statistics of batch normalisation so much that inference fails. These settings were
+# chosen on subjects held out from N-UCLA's training views.
 _LAPTOP: dict[str, Any] = {
     "preprocessing.frames": 32,
     "model.channels": (16, 16, 32, 32, 64, 64),
@@ -244,10 +269,10 @@ _QUICK: dict[str, Any] = {
 
 
 def check_profile(name: str) -> str:
-    """Return a profile's name if there is one.
+    """Return the name of a profile if it exists.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: if there is no such profile.
     """
     try:
         return PROFILES.check(name)
@@ -258,24 +283,31 @@ def check_profile(name: str) -> str:
 def final_model(
     dataset: str, profile: str = "full", protocol: str | None = None
 ) -> Experiment:
-    """The paper's final model, SLnL-rFA with mutual learning, on a data set.
+    """Configure the paper's final model, SLnL-rFA with mutual learning (Section IV-A).
 
     Args:
-        dataset: a name that :func:`skellib.data.load` knows.
-        profile: ``"full"``: the paper's settings; ``"laptop"``: a smaller network of
-            the same kind; ``"quick"``: a narrow one and few epochs. The last two decay
-            the learning rate as far as the paper does, over fewer epochs.
-        protocol: the first of the data set's protocols where it is not given. That of
-            a data set of one's own must be: see :func:`skellib.data.protocols_of`.
+        dataset: name of the data set, as for :func:`skellib.data.load`.
+        profile: ``"full"``, the settings of the paper; ``"laptop"``, a smaller network
+            of the same kind; or ``"quick"``, a narrow network and few epochs. In the
+            last two, the learning rate decays by the same total factor in fewer epochs.
+        protocol: how the data set is split; by default its first protocol. It must be
+            given for a custom data set, see :func:`skellib.data.protocols_of`.
+
+    Returns:
+        The experiment; use :meth:`Experiment.replace` to change settings.
 
     Raises:
-        InputError: for an unknown data set, profile or protocol.
+        InputError: if the data set, the profile or the protocol is unknown.
+
+    Example:
+        >>> import skellib as sk
+        >>> experiment = sk.final_model("nucla", profile="laptop")
+        >>> experiment.protocol, experiment.model.channels
+        ('cross_view', (16, 16, 32, 32, 64, 64))
     """
     if dataset not in PROTOCOLS and protocol is None:
         known = ", ".join(PROTOCOLS)
-        raise InputError(
-            f"data set {dataset!r} is none of {known}; of one's own give the protocol"
-        )
+        raise InputError(f"data set {dataset!r} is none of {known}; give the protocol")
     check_profile(profile)
     protocol = protocol or PROTOCOLS[dataset][0]
     experiment = parse(

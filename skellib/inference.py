@@ -1,7 +1,7 @@
-"""A trained network on clips that it has not seen: their classes, and how sure it is.
+"""Classify new clips by a trained network.
 
-What must be known of a clip's form (joints, channels, bodies, classes, cropping) comes
-from the weights' own file.
+The file of the weights contains the metadata that this requires: joints, channels,
+bodies, classes and cropping.
 """
 
 from __future__ import annotations
@@ -21,20 +21,34 @@ from skellib.weights import load_trained
 
 
 class Predictor:
-    """The network of a weights file, ready to be asked.
+    """Classify clips by a trained network (Section III-E, inference by p^c).
 
     Args:
-        weights: a ``.safetensors`` file that training wrote.
-        device: where the network computes.
+        weights: path of a ``.safetensors`` file that training wrote.
+        device: device of the network.
 
     Attributes:
-        experiment: what the network was trained for.
-        classes: one name a class.
-        layout: the skeleton of its clips.
+        experiment: experiment that the network was trained for.
+        classes: names of the classes.
+        layout: skeleton layout of its clips.
         channels, bodies: ``C`` and ``M`` of its clips.
 
     Raises:
-        InputError: weights that cannot be read.
+        InputError: if the weights cannot be read.
+
+    Example:
+        >>> import skellib as sk
+        >>> from skellib.weights import build_model, save_weights
+        >>> train_set, test_set = sk.load("synthetic")
+        >>> experiment = sk.final_model("synthetic", "quick")
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:  # with untrained weights
+        ...     path = pathlib.Path(folder, "network.safetensors")
+        ...     model = build_model(experiment, train_set, seed=0)
+        ...     save_weights(model, path, experiment, 0, train_set)
+        ...     predictor = sk.Predictor(path)
+        >>> predictor.probabilities(test_set.clip(0)).shape  # (classes,)
+        (12,)
     """
 
     def __init__(
@@ -48,58 +62,70 @@ class Predictor:
         self.channels, self.bodies = trained.channels, trained.bodies
 
     def probabilities(self, clip: np.ndarray) -> np.ndarray:
-        """How likely the network finds each class of one clip.
+        """Compute the class probabilities of one clip.
 
         Args:
-            clip: (T, M, N, C), or (T, N, C) of a single body, in the units and axes of
-                the training clips; uncentred, of any length. Fewer bodies than the
-                network takes are filled up by absent ones.
+            clip: (T, M, N, C), or (T, N, C) for a single body, of any length and not
+                centred, with the units and axes of the training clips. Missing bodies
+                are filled with zeros.
 
         Returns:
-            (classes,) float64, positive, of sum 1.
+            (classes,) float64 probabilities, which sum to 1.
 
         Raises:
-            InputError: a clip of another form, or with a value that is not finite.
+            InputError: if the clip has the wrong shape or a value that is not finite.
         """
         return self.all_probabilities([clip])[0]
 
     def all_probabilities(
         self, clips: Sequence[np.ndarray], names: Sequence[str] | None = None
     ) -> np.ndarray:
-        """The same for several clips: (n, classes).
+        """Compute the class probabilities of several clips.
 
         Args:
-            clips: as above.
-            names: what to call each in messages.
+            clips: n clips, as for :meth:`probabilities`.
+            names: names of the clips for error messages.
+
+        Returns:
+            (n, classes) float64 probabilities; each row sums to 1.
+
+        Raises:
+            InputError: as for :meth:`probabilities`.
         """
         names = names or [f"clip {i}" for i in range(len(clips))]
-        fitted = [
-            self._fitted(np.asarray(clip), name)
+        padded = [
+            self._pad_bodies(np.asarray(clip), name)
             for clip, name in zip(clips, names, strict=True)
         ]
         packed = PackedDataset.from_clips(
-            fitted,
-            label=[0] * len(fitted),
-            subject=[0] * len(fitted),
+            padded,
+            label=[0] * len(padded),
+            subject=[0] * len(padded),
             name=names,
             layout=self.layout,
             classes=self.classes,
             key=self.experiment.dataset,
-            source="clips to be named",
-            dtype=np.result_type(*fitted),
+            source="clips to be classified",
+            dtype=np.result_type(*padded),
         )
         return softmax(self._logits(packed))
 
     def evaluate(
         self, train_set: PackedDataset, test_set: PackedDataset
     ) -> tuple[Metrics, Metrics | None]:
-        """Metrics on test clips, and on those without an exact twin in training.
+        """Compute the metrics on test clips, as in the record of a run.
 
-        As a run's record has them, see :func:`skellib.evaluation.assess`.
+        Args:
+            train_set, test_set: training and test clips, from
+                :func:`skellib.data.load`.
+
+        Returns:
+            Metrics on all test clips, and on those without an exact duplicate in
+            training; see :func:`skellib.evaluation.assess`.
 
         Raises:
-            InputError: the data set has other classes, joints, channels or bodies than
-                the network.
+            InputError: if the classes, joints, channels or bodies of the data set are
+                not those of the network.
         """
         for what, theirs, own in (
             ("classes", test_set.classes, self.classes),
@@ -110,16 +136,17 @@ class Predictor:
             if theirs != own:
                 raise InputError(
                     f"{self.weights}: its {what} are not those of data set "
-                    f"{test_set.key}: {_briefly(own)}, not {_briefly(theirs)}"
+                    f"{test_set.key}: {_abbreviate(own)}, not {_abbreviate(theirs)}"
                 )
         return assess(self.experiment, self._logits(test_set), train_set, test_set)
 
     def _logits(self, dataset: PackedDataset) -> torch.Tensor:
+        """Compute the fused logits (n, classes) of all clips."""
         clips = DeviceClips(dataset, self.device, self.experiment.preprocessing)
         return predict(self.model, clips, self.experiment.preprocessing)["fused"]
 
-    def _fitted(self, clip: np.ndarray, name: str) -> np.ndarray:
-        """The clip as (T, M, N, C) with the network's M."""
+    def _pad_bodies(self, clip: np.ndarray, name: str) -> np.ndarray:
+        """Convert a clip to (T, M, N, C) with the network's M."""
         if clip.ndim == 3:
             clip = clip[:, None]
         n, c = self.layout.size, self.channels
@@ -129,24 +156,25 @@ class Predictor:
                 f"joints, {c} channels) of layout {self.layout.name!r}"
             )
         if 0 in clip.shape:
-            raise InputError(f"{name}: {clip.shape}: no frame or no body")
+            raise InputError(f"{name}: {clip.shape}: no frames or no bodies")
         if clip.shape[1] > self.bodies:
             raise InputError(
-                f"{name}: {clip.shape[1]} bodies, the network was trained on "
-                f"{self.bodies} at most; keep those that matter"
+                f"{name}: {clip.shape[1]} bodies, but the network was trained on at "
+                f"most {self.bodies}; remove the others"
             )
-        with np.errstate(over="ignore"):  # refused as infinite further on
+        with np.errstate(over="ignore"):  # infinite values are refused later
             clip = clip if clip.dtype == np.float16 else clip.astype(np.float32)
         absent = self.bodies - clip.shape[1]
         return np.pad(clip, ((0, 0), (0, absent), (0, 0), (0, 0)))
 
 
 def softmax(logits: torch.Tensor) -> np.ndarray:
-    """Probabilities from logits (n, classes), as float64 on the host."""
+    """Convert logits (n, classes) to probabilities (n, classes), float64."""
     return logits.double().softmax(1).cpu().numpy()
 
 
-def _briefly(value: object) -> str:
+def _abbreviate(value: object) -> str:
+    """Format a value for a message; a long tuple by its first three items."""
     if isinstance(value, tuple):
         return f"{len(value)} ({', '.join(value[:3])}, ...)"
     return str(value)

@@ -1,8 +1,8 @@
-"""Convert what the first edition wrote: records, weights and exhibits.
+"""Convert records and weights of the first edition to the current format.
 
-The first edition drew all first weights from one generator: its experiments become
-those with ``training.draws`` ``"sequential"``. Names of settings follow
-:data:`skellib.experiment.RENAMED`; nothing else changes, and nothing is thrown away.
+The first edition initialised all layers by one generator, so that its experiments
+become those with ``training.draws`` ``"sequential"``. Settings are renamed by
+:data:`skellib.experiment.RENAMED`. Nothing else is changed, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from skellib.errors import InputError
 from skellib.experiment import PROFILES, RENAMED, Experiment, parse
-from skellib.paths import atomic_write, write_errors, write_text
+from skellib.paths import atomic_write, write_errors
 from skellib.records import VERSION, RunRecord, file_name, to_json
 
 SHAPE = {
@@ -28,8 +28,7 @@ SHAPE = {
     "bodies": "bodies",
     "frames": "frames",
 }
-"""Arguments of the first edition's network that are its input's shape, and their names
-now."""
+"""Arguments for the shape of the network's input: first edition's name to current."""
 
 
 # Fingerprints of the first edition held the name of the source; these are the data sets
@@ -54,7 +53,7 @@ def upgrade_experiment(values: dict[str, Any]) -> Experiment:
     """Convert a configuration of the first edition.
 
     Raises:
-        InputError: it is none.
+        InputError: if it is not valid.
     """
     upgraded = json.loads(json.dumps(values))
     for old, new in RENAMED.items():
@@ -72,11 +71,12 @@ def upgrade_record(values: dict[str, Any], concurrent_runs: int = 1) -> RunRecor
     """Convert a record of version 1.
 
     Args:
-        values: the content of its file.
-        concurrent_runs: how many runs shared the device, which version 1 did not note.
+        values: contents of the file.
+        concurrent_runs: number of runs that shared the device, which version 1 does not
+            record.
 
     Raises:
-        InputError: it is no record of version 1.
+        InputError: if it is not a record of version 1.
     """
     if values.get("version") != 1:
         raise InputError(
@@ -102,20 +102,21 @@ def upgrade_record(values: dict[str, Any], concurrent_runs: int = 1) -> RunRecor
 def migrate(
     paths: Iterable[Path], concurrent_runs: int = 1, out: Path | None = None
 ) -> list[tuple[Path, Path]]:
-    """Convert files, and folders of them; those that are up to date are left alone.
+    """Convert records and weights; leave files in the current format unchanged.
 
     Args:
-        paths: records (``.json``), weights (``.safetensors``), exhibits, or folders.
-        concurrent_runs: how many runs shared the device when records were made.
-        out: folder for the converted files, by data set; unless given they take the
-            place of the old ones.
+        paths: records (``.json``), weights (``.safetensors``), or folders of them.
+        concurrent_runs: number of runs that shared the device when the records were
+            made.
+        out: folder for the converted files, with a subfolder per data set. By default
+            they replace the old files.
 
     Returns:
-        The old and the new path of each converted file.
+        Old and new path of each converted file.
 
     Raises:
-        InputError: a file that cannot be converted, or whose new name is taken by
-            another record; files before it are converted already.
+        InputError: if a file cannot be converted, or its new name is already taken.
+            Files before it have been converted then.
     """
     done = []
     for path in _files(paths):
@@ -126,14 +127,11 @@ def migrate(
         folder = path.parent if out is None else out / path.parent.name
         target = folder / name
         if target.exists() and target != path:
-            raise InputError(f"{path}: {target} is there already; move one of them")
-        if isinstance(content, str):
-            write_text(target, content)
-        else:
-            with write_errors(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with atomic_write(target, sync=False) as file:
-                    file.write(content)
+            raise InputError(f"{path}: {target} already exists; move one of them")
+        with write_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(target, sync=False) as file:
+                file.write(content)
         if out is None and target != path:
             os.unlink(path)
         done.append((path, target))
@@ -141,7 +139,7 @@ def migrate(
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
-    """List the files that may be converted."""
+    """List the given files, and the records and weights in the given folders."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -153,8 +151,8 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _convert(path: Path, concurrent_runs: int) -> tuple[str, str | bytes] | None:
-    """Return the new name and content of a file; None where nothing is to be done."""
+def _convert(path: Path, concurrent_runs: int) -> tuple[str, bytes] | None:
+    """Return the new name and contents of a file; None if it needs no conversion."""
     try:
         if path.suffix == ".safetensors":
             return _convert_weights(path)
@@ -162,13 +160,14 @@ def _convert(path: Path, concurrent_runs: int) -> tuple[str, str | bytes] | None
         if not (isinstance(values, dict) and values.get("version") == 1):
             return None
         record = upgrade_record(values, concurrent_runs)
-    except (KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be converted ({reason})") from None
-    return file_name(record.key, record.seed), to_json(record)
+    return file_name(record.key, record.seed), to_json(record).encode()
 
 
 def _convert_weights(path: Path) -> tuple[str, bytes] | None:
+    """Convert a file of weights, as :func:`_convert`."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         if "arguments" not in metadata:
@@ -178,7 +177,7 @@ def _convert_weights(path: Path) -> tuple[str, bytes] | None:
     arguments = json.loads(metadata.pop("arguments"))
     shape = {new: arguments[old] for old, new in SHAPE.items()}
     if "layout" not in metadata:
-        raise ValueError("it does not hold the skeleton's layout; train again")
+        raise ValueError("it does not contain the skeleton layout; train again")
     metadata |= {
         "experiment": experiment.model_dump_json(),
         "shape": json.dumps(shape),

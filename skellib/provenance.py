@@ -1,6 +1,6 @@
-"""Where a result comes from: the commit, the versions and the machine.
+"""Record where a result comes from: the commit, the versions and the machine.
 
-Every executed notebook and every run record carries the stamp made here.
+Each executed notebook and each run record contains this stamp.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from skellib import __version__
 from skellib.errors import InputError
 from skellib.paths import project_root
 
-# What runs write into the tree: a run must not make the tree dirty for the next one.
+# Written by runs: the output of one run must not make the tree dirty for the next.
 OUTPUTS = ("book/executed", "data/records")
 
 
 def stamp() -> dict[str, str | bool | None]:
-    """Commit, date, versions and device of this process, ready for JSON.
+    """Collect the commit, the date, the versions and the device of this process.
 
-    Keys: commit (12 hexadecimal digits or None), clean (no uncommitted change
-    outside `OUTPUTS`; None where unknown), date (UTC, ISO 8601), python, torch,
-    cuda (None without a GPU), device (the GPU's name, or the processor's model and
-    the number of cores this process may use) and skellib (the package's version).
+    Returns:
+        Values for JSON: ``commit`` (12 hexadecimal digits, or None), ``clean`` (whether
+        nothing outside ``OUTPUTS`` is uncommitted; None if unknown), ``date`` (UTC, ISO
+        8601), ``python``, ``torch``, ``cuda`` (None without a GPU), ``device`` (name of
+        the GPU, or model of the CPU and number of available cores) and ``skellib``
+        (version of the package).
     """
-    import torch  # here, so that project_root() stays cheap
+    import torch  # slow to import, and needed here only
 
     gpu = torch.cuda.is_available()
     commit, clean = _commit()
@@ -45,7 +47,7 @@ def stamp() -> dict[str, str | bool | None]:
 
 
 def _commit() -> tuple[str | None, bool | None]:
-    """Commit and cleanliness from SKELLIB_COMMIT, else from git, else unknown."""
+    """Return commit and cleanliness from SKELLIB_COMMIT or git; None if unknown."""
     given = os.environ.get("SKELLIB_COMMIT")
     if given:
         match = re.fullmatch(r"([0-9a-f]{7,40})(\+dirty)?", given)
@@ -55,19 +57,19 @@ def _commit() -> tuple[str | None, bool | None]:
             )
         return match[1][:12], match[2] is None
     root = project_root()
-    # A checkout inside some other repository must not borrow that one's commit.
+    # A copy inside another repository must not report that repository's commit.
     if _git(root, "rev-parse", "--show-prefix") != "":
         return None, None
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return None, None
-    aside = [f":(exclude){folder}" for folder in OUTPUTS]
-    status = _git(root, "status", "--porcelain", "--", ".", *aside)
+    excluded = [f":(exclude){folder}" for folder in OUTPUTS]
+    status = _git(root, "status", "--porcelain", "--", ".", *excluded)
     return commit[:12], None if status is None else status == ""
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """Standard output of a git command, or None where it fails or git is absent."""
+    """Return the output of a git command; None if it fails or git is missing."""
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments],
@@ -81,7 +83,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def _processor() -> str:
-    """The processor's model and the number of cores this process may use."""
+    """Return the model of the CPU and the number of cores this process may use."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

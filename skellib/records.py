@@ -1,36 +1,42 @@
-"""Records of runs: one JSON file for each experiment and seed."""
+"""Records of runs: one JSON file per experiment and seed."""
 
 from __future__ import annotations
 
 import base64
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from skellib.errors import InputError
 from skellib.experiment import Experiment
-from skellib.paths import data_folder, write_errors, write_text
+from skellib.paths import check_writable, data_folder, write_text
 
 VERSION = 2
 
-Kept = TypeVar("Kept", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Metrics(BaseModel):
-    """Scores of a trained network on a set of clips, as fractions of 1.
+    """Hold the metrics of a network on a set of clips; accuracies are fractions of 1.
 
     Attributes:
         clips: number of clips.
         loss: mean objective, without the mimicry term.
-        top1: share of clips whose class was ranked first.
-        top5: share ranked among the first five; none with fewer than six classes.
-        per_class: top-1 of the clips of each class; none where a class has no clip.
-        confusion: row: true class, column: predicted class, in clips.
+        top1: top-1 accuracy.
+        top5: top-5 accuracy; None with fewer than six classes.
+        per_class: top-1 accuracy of each class; None for a class without clips.
+        confusion: numbers of clips by true class (rows) and predicted class (columns).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,11 +50,14 @@ class Metrics(BaseModel):
 
 
 class Epoch(BaseModel):
-    """What one epoch of training showed.
+    """Hold the progress of training after one epoch.
 
-    ``loss`` (the whole objective) and ``top1`` are means over the epoch's training
-    clips while it went on, dropout and crops included; ``test_top1`` is there for the
-    epochs after which the test clips were looked at.
+    Attributes:
+        epoch: number of the epoch, from 1.
+        learning_rate: learning rate in this epoch.
+        loss: mean objective over the training batches, with dropout and random crops.
+        top1: accuracy of the fused classifier over the training batches, likewise.
+        test_top1: accuracy on the test clips; None if they were not evaluated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,20 +69,20 @@ class Epoch(BaseModel):
     test_top1: float | None = None
 
 
-class TestAnswers(BaseModel):
-    """The test clips' logits, in the order of the clips; ensembles need no new run.
+class TestLogits(BaseModel):
+    """Hold the logits of all test clips, for ensembles and bootstraps without new runs.
 
-    Logits are kept in half precision, each clip's lowered by its largest, which
-    softmax does not see: the first place then stays the first.
+    The largest logit of each clip is subtracted before rounding to half precision. This
+    changes neither the softmax nor which class is first.
 
     Attributes:
         classes: number of classes.
-        logits: (n, classes) little-endian float16, as base64.
+        logits: (n, classes) little-endian float16, in base64.
         label: (n,) true classes.
-        leaked: positions of the clips that have an exact duplicate in training.
+        leaked: indices of the clips that have an exact duplicate in training.
     """
 
-    __test__ = False  # no test class, whatever its name
+    __test__ = False  # not a test case of pytest
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classes: int = Field(ge=1)
@@ -84,8 +93,8 @@ class TestAnswers(BaseModel):
     @classmethod
     def of(
         cls, logits: np.ndarray, label: np.ndarray, leaked: np.ndarray
-    ) -> TestAnswers:
-        """Keep logits (n, classes), labels (n,) and which clips leaked (n,)."""
+    ) -> TestLogits:
+        """Encode logits (n, classes), labels (n,) and a mask of leaked clips (n,)."""
         lowered = logits - logits.max(1, keepdims=True)
         return cls(
             classes=logits.shape[1],
@@ -95,34 +104,39 @@ class TestAnswers(BaseModel):
         )
 
     @model_validator(mode="after")
-    def _whole(self) -> TestAnswers:
+    def _complete(self) -> TestLogits:
         size = len(base64.b64decode(self.logits, validate=True))
         if size != 2 * self.classes * len(self.label):
-            raise ValueError("answers.logits: not one row of classes for each label")
+            raise ValueError("logits: expected one value per class for each label")
         return self
 
     def array(self) -> np.ndarray:
-        """Return the logits, (n, classes) float32, the largest of each clip 0."""
+        """Decode the logits, (n, classes) float32; the largest of each clip is 0."""
         flat = np.frombuffer(base64.b64decode(self.logits), "<f2")
         return flat.reshape(len(self.label), self.classes).astype(np.float32)
 
     def accuracy(self, clean: bool = False) -> float:
-        """Return the share that is classified correctly.
+        """Compute the top-1 accuracy, a fraction of 1.
 
         Args:
-            clean: only of clips without a duplicate in training.
+            clean: leave out clips that have a duplicate in training.
         """
-        right = self.array().argmax(1) == np.array(self.label)
+        correct = self.array().argmax(1) == np.array(self.label)
         if clean:
-            right = np.delete(right, self.leaked)
-        return float(right.mean())
+            correct = np.delete(correct, self.leaked)
+        return float(correct.mean())
 
 
 class BestEpoch(NamedTuple):
-    """The best test accuracy in a run's history.
+    """Hold the best test accuracy in the history of a run.
 
-    It was chosen on the test clips, as many papers do without saying so; this book
-    shows it beside the last epoch's, never instead.
+    This epoch is chosen on the test clips, as many papers do without saying so. It is
+    shown next to the result of the last epoch, never in its place.
+
+    Attributes:
+        epoch: number of the epoch, from 1.
+        top1: accuracy on the test clips, a fraction of 1.
+        evaluations: number of epochs after which the test clips were evaluated.
     """
 
     epoch: int
@@ -131,26 +145,39 @@ class BestEpoch(NamedTuple):
 
 
 class RunRecord(BaseModel):
-    """Everything about one run: an experiment with a seed, trained to its end.
+    """Hold everything about one completed run: an experiment trained with a seed.
 
     Attributes:
-        version: of this format.
-        key: of the experiment; must be what its configuration hashes to.
+        version: version of this format.
+        key: key of the experiment; must match its configuration.
         experiment: the whole configuration.
-        seed: of initialisation, order, crops and dropout.
-        test: metrics of the last epoch on all test clips.
-        clean: the same on the test clips without an exact duplicate among the
-            training clips; none where every test clip is clean.
-        answers: the test clips' logits; none in records of the first edition.
-        history: one entry an epoch.
-        seconds: wall time of training and evaluation, over all its resumptions.
-        peak_memory: bytes; of the GPU, or of the process on a CPU.
-        parameters: of the network.
-        execution: how it was run: device, precision, compiled or not, processes, and
-            how many runs shared the device.
-        data: fingerprint and source of the data, counts of training and test clips.
-        stamp: commit, clean or not, versions, device, date.
-        former_key: of a record of the first edition, the key that it had there.
+        seed: seed of initialisation, order, crops and dropout.
+        test: metrics on all test clips after the last epoch.
+        clean: the same without leaked clips, those with an exact duplicate among the
+            training clips; None if there are none.
+        test_logits: logits of the test clips; None in records of the first edition.
+        history: one entry per epoch.
+        seconds: wall time of training and evaluation, including resumed parts.
+        peak_memory: bytes on the GPU, or of the process on a CPU.
+        parameters: number of parameters of the network.
+        execution: how the run was executed: device, precision, compilation, processes,
+            and number of runs that shared the device.
+        data: fingerprint and source of the data, numbers of training and test clips.
+        stamp: commit, versions, device and date, see
+            :func:`skellib.provenance.stamp`.
+        former_key: key in the first edition, for a record that was converted.
+
+    Example:
+        >>> import skellib as sk, tempfile
+        >>> tiny = sk.final_model("synthetic", "quick")
+        >>> tiny = tiny.replace(**{"training.epochs": 1})
+        >>> clips = [part.subset(range(4)) for part in sk.load("synthetic")]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = sk.RecordStore(folder)
+        ...     record = sk.train(tiny, 0, *clips, store=store, checkpoints=folder,
+        ...                       execution=sk.Execution("cpu"), progress=False)
+        >>> record.test.clips, record.key == tiny.key
+        (4, True)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -161,7 +188,9 @@ class RunRecord(BaseModel):
     seed: int = Field(ge=0)
     test: Metrics
     clean: Metrics | None
-    answers: TestAnswers | None = None
+    test_logits: TestLogits | None = Field(
+        default=None, validation_alias=AliasChoices("test_logits", "answers")
+    )
     history: list[Epoch]
     seconds: float
     peak_memory: int
@@ -173,18 +202,22 @@ class RunRecord(BaseModel):
 
     @property
     def best(self) -> BestEpoch | None:
-        """The best epoch among those after which the test clips were looked at."""
-        looks = [(e.test_top1, -e.epoch) for e in self.history if e.test_top1]
-        if not looks:
+        """The best of the epochs after which the test clips were evaluated."""
+        tested = [(e.test_top1, -e.epoch) for e in self.history if e.test_top1]
+        if not tested:
             return None
-        top1, epoch = max(looks)
-        return BestEpoch(-epoch, float(top1), len(looks))
+        top1, epoch = max(tested)
+        return BestEpoch(-epoch, float(top1), len(tested))
 
     def check_data(self, fingerprint: str, path: Path) -> None:
-        """Compare the data that the run was made with to the data at hand.
+        """Make sure that the run was trained on the same data.
+
+        Args:
+            fingerprint: fingerprint of the data set at hand.
+            path: path of this record, for the message.
 
         Raises:
-            InputError: they differ.
+            InputError: if the fingerprints differ.
         """
         own = self.data.get("fingerprint")
         if own != fingerprint:
@@ -194,16 +227,16 @@ class RunRecord(BaseModel):
             )
 
 
-def read_kept(kind: type[Kept], path: Path, fault: str) -> Kept | None:
-    """What :func:`to_json` wrote of a model, or None where there is no file.
+def read_json(kind: type[Model], path: Path, fault: str) -> Model | None:
+    """Read a model that :func:`to_json` wrote; return None if there is no file.
 
     Args:
-        kind: the model.
-        path: of the file.
-        fault: what to say of a file that is none: what it is not, and the mend.
+        kind: class of the model.
+        path: path of the file.
+        fault: message for an invalid file, with what to do about it.
 
     Raises:
-        InputError: if the file is not such a model.
+        InputError: if the file is invalid.
     """
     if not path.is_file():
         return None
@@ -214,7 +247,7 @@ def read_kept(kind: type[Kept], path: Path, fault: str) -> Kept | None:
 
 
 def to_json(model: BaseModel) -> str:
-    """A model as JSON for people too: indented, but rows of numbers on one line."""
+    """Format a model as readable JSON: indented, with rows of numbers on one line."""
     return (
         re.sub(
             r"\[[\d\s.,eE+\-nul]*\]",
@@ -226,7 +259,7 @@ def to_json(model: BaseModel) -> str:
 
 
 def file_name(key: str, seed: int) -> str:
-    """The name of a run's record."""
+    """Return the file name of a run's record."""
     return f"{key}-seed{seed}.json"
 
 
@@ -234,8 +267,8 @@ def read_record(path: Path) -> RunRecord:
     """Read and check one record.
 
     Raises:
-        InputError: if the file is not a whole record of this version, its key is not
-            that of its configuration, or its name is another run's.
+        InputError: if the file is not a complete record of the current version, its key
+            does not match its configuration, or its name belongs to another run.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -253,35 +286,45 @@ def read_record(path: Path) -> RunRecord:
     if record.key != record.experiment.key:
         raise InputError(
             f"{path}: key {record.key} is not that of its experiment "
-            f"({record.experiment.key}): the configuration's meaning has changed"
+            f"({record.experiment.key}): the configuration has changed its meaning"
         )
     if path.name != file_name(record.key, record.seed):
         raise InputError(
             f"{path}: holds another run, {file_name(record.key, record.seed)}; "
-            "name it so, or delete it"
+            "rename or delete it"
         )
     return record
 
 
 class RecordStore:
-    """The folder of records: ``<dataset>/<key>-seed<seed>.json``.
+    """Read and write records in a folder, as ``<dataset>/<key>-seed<seed>.json``.
+
+    Iterating over a store yields all of its records, ordered by path.
 
     Args:
-        folder: ``data/records`` of the project unless given.
+        folder: folder of the records; by default ``data/records`` of the project.
+
+    Example:
+        >>> import skellib as sk
+        >>> store = sk.RecordStore("records")
+        >>> store.path(sk.final_model("nucla"), seed=0).parent.as_posix()
+        'records/nucla'
+        >>> store.get(sk.final_model("nucla"), seed=0) is None  # not trained yet
+        True
     """
 
     def __init__(self, folder: Path | str | None = None) -> None:
         self.folder = data_folder("records", folder)
 
     def path(self, experiment: Experiment, seed: int) -> Path:
-        """Where the record of a run lies, or will."""
+        """Return the path of a run's record, whether or not it exists."""
         return self.folder / experiment.dataset / file_name(experiment.key, seed)
 
     def get(self, experiment: Experiment, seed: int) -> RunRecord | None:
-        """The record of a run, or None if it has none.
+        """Return the record of a run, or None if there is none.
 
         Raises:
-            InputError: if its file is not a whole record.
+            InputError: if the file is not a valid record.
         """
         path = self.path(experiment, seed)
         return read_record(path) if path.is_file() else None
@@ -290,25 +333,21 @@ class RecordStore:
         """Make sure, before a long run, that its record can be written.
 
         Raises:
-            InputError: the folder cannot be written.
+            InputError: if it cannot.
         """
-        path = self.path(experiment, seed)
-        with write_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
+        check_writable(self.path(experiment, seed))
 
     def put(self, record: RunRecord) -> Path:
-        """Write a record, whole or not at all, and return its path."""
+        """Write a record atomically and return its path."""
         path = self.path(record.experiment, record.seed)
         write_text(path, to_json(record))
         return path
 
     def __iter__(self) -> Iterator[RunRecord]:
-        """All records, by path.
+        """Yield all records, ordered by path.
 
         Raises:
-            InputError: at the first file that is not a whole record.
+            InputError: at the first file that is not a valid record.
         """
         for path in sorted(self.folder.glob("*/*.json")):
             yield read_record(path)
@@ -319,7 +358,7 @@ class RecordStore:
         return any(folder.glob(f"{experiment.key}-seed*.json"))
 
     def of(self, experiment: Experiment) -> list[RunRecord]:
-        """The records of an experiment, by seed."""
+        """Return the records of an experiment, ordered by seed."""
         folder = self.folder / experiment.dataset
         found = folder.glob(f"{experiment.key}-seed*.json")
         return sorted(map(read_record, found), key=lambda record: record.seed)

@@ -1,7 +1,7 @@
-"""What a few seeds can say: means with intervals, paired differences, verdicts.
+"""Statistics of a few runs: means with intervals, paired differences, verdicts.
 
-Values are accuracies in per cent, one a seed (or one a fold); differences are in
-percentage points. With few seeds an interval is wide, and that is the point of it.
+Values are accuracies in per cent, one per seed (or per fold); differences are in
+percentage points. With few seeds the intervals are wide, as they should be.
 """
 
 from __future__ import annotations
@@ -16,28 +16,31 @@ from skellib.errors import InputError
 
 CONFIDENCE = 0.95
 MAX_EXACT_PAIRS = 12
-"""The most pairs whose 2^n sign flips are all tried."""
+"""Largest number of pairs for which all 2^n sign flips are evaluated."""
 
 MIN_PAIRS = 3
-"""The least pairs that a verdict takes: two give the spread by a single number."""
+"""Smallest number of pairs for a verdict: two do not estimate the variance well."""
 
 CONCLUSIVE = ("reproduced", "opposite")
-"""The verdicts of a difference whose interval leaves out zero."""
+"""Verdicts on a difference whose interval excludes zero."""
 
-# Accuracies are multiples of 1 / clips, so seeds may well differ by exactly the same
-# amount. Then there is no estimate of the spread, only rounding errors of this size.
-NO_SPREAD = 1e-9
+ROUNDING_ERROR = 1e-9
+"""Smallest standard deviation that is not attributed to rounding.
+
+Accuracies are multiples of 1 / clips, so that all seeds can have the same difference;
+its variance cannot be estimated then.
+"""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Values of independent runs.
+    """Hold the mean and the interval of independent runs.
 
     Attributes:
         n: number of values.
-        mean: their mean.
-        sd: standard deviation of a value (n - 1); none where n is 1.
-        low, high: 95 % Student interval of the mean; none where n is 1.
+        mean: mean of the values.
+        sd: standard deviation of the values (n - 1); None if n is 1.
+        low, high: 95 % Student interval of the mean; None if n is 1.
     """
 
     n: int
@@ -49,15 +52,15 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Values minus those of a baseline, pair by pair.
+    """Hold the paired difference between a row and its baseline.
 
     Attributes:
         n: number of pairs.
         mean: mean difference.
-        low, high: 95 % Student interval of the mean difference; none where n is 1.
-        p: two-sided; chance of a mean at least as far from 0 if every difference were
-            as likely to have the other sign. None where n is 1.
-        sd: standard deviation of a difference (n - 1); none where n is 1.
+        low, high: 95 % Student interval of the mean difference; None if n is 1.
+        p: two-sided p value: probability of a mean at least as far from 0 if each
+            difference were equally likely to have either sign. None if n is 1.
+        sd: standard deviation of the differences (n - 1); None if n is 1.
     """
 
     n: int
@@ -69,19 +72,23 @@ class Difference:
 
 
 def _finite(values: Sequence[float], name: str) -> np.ndarray:
+    """Convert values to an array (n,); refuse an empty or non-finite one."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not len(array):
-        raise InputError(f"{name}: expected one or more numbers in a row")
+        raise InputError(f"{name}: expected a sequence of one or more numbers")
     if not np.isfinite(array).all():
         raise InputError(f"{name}: all numbers must be finite, got {array.tolist()}")
     return array
 
 
 def summarise(values: Sequence[float]) -> Summary:
-    """Mean, standard deviation and 95 % Student interval of the mean.
+    """Compute the mean, the standard deviation and the 95 % interval of the mean.
+
+    Args:
+        values: values of independent runs.
 
     Raises:
-        InputError: if there is no value, or one is not finite.
+        InputError: if there is no value, or a value is not finite.
     """
     x = _finite(values, "values")
     n, mean = len(x), float(x.mean())
@@ -93,18 +100,18 @@ def summarise(values: Sequence[float]) -> Summary:
 
 
 def paired(values: Sequence[float], baseline_values: Sequence[float]) -> Difference:
-    """The paired difference of a row to its baseline.
+    """Compute the paired difference between a row and its baseline.
 
-    The p value is that of the exact sign-flip permutation test up to 12 pairs, which
-    assumes nothing of the distribution but cannot fall below 2 / 2^n (0.06 with 5
-    seeds); that of the paired t test beyond.
+    Up to 12 pairs, the p value is that of the exact sign-flip permutation test, which
+    assumes no distribution but cannot be less than 2 / 2^n (0.06 with 5 seeds). Beyond
+    12 pairs, it is that of the paired t test.
 
     Args:
-        values: of the row, one a seed.
-        baseline_values: of the baseline, of the same seeds in the same order.
+        values: values of the row, one per seed.
+        baseline_values: values of the baseline, for the same seeds in the same order.
 
     Raises:
-        InputError: if the two are not of one length, or not finite.
+        InputError: if the lengths differ, or a value is not finite.
     """
     x = _finite(values, "values")
     y = _finite(baseline_values, "baseline_values")
@@ -113,24 +120,24 @@ def paired(values: Sequence[float], baseline_values: Sequence[float]) -> Differe
     difference = x - y
     summary = summarise(difference.tolist())
     p = _sign_flips(difference) if 1 < len(x) <= MAX_EXACT_PAIRS else None
-    if len(x) > MAX_EXACT_PAIRS and difference.std() > NO_SPREAD:
+    if len(x) > MAX_EXACT_PAIRS and difference.std() > ROUNDING_ERROR:
         p = float(stats.ttest_rel(x, y).pvalue)
     return Difference(summary.n, summary.mean, summary.low, summary.high, p, summary.sd)
 
 
 def pairs_needed(sd: float, difference: float, power: float = 0.8) -> int:
-    """How many pairs show a true difference, in this share of such experiments.
+    """Compute how many pairs are needed to detect a difference.
 
-    The least n of which the 95 % Student interval leaves out zero with probability
-    ``power``, by the noncentral t distribution (J. Cohen, 1988, chapter 2).
+    It is the smallest n for which the 95 % Student interval excludes zero with
+    probability ``power``, by the noncentral t distribution (J. Cohen, 1988, chapter 2).
 
     Args:
-        sd: standard deviation of a paired difference.
-        difference: the true mean difference, in the same unit.
-        power: the probability of seeing it, above 0.05 and below 1.
+        sd: standard deviation of the paired differences.
+        difference: true mean difference, in the same unit.
+        power: probability of detecting it, above 0.05 and below 1.
 
     Raises:
-        InputError: if one of them is not in its range.
+        InputError: if an argument is out of range.
     """
     if not (sd >= 0 and difference != 0 and 1 - CONFIDENCE < power < 1):
         raise InputError(
@@ -138,34 +145,35 @@ def pairs_needed(sd: float, difference: float, power: float = 0.8) -> int:
             "0 or more, the difference is not 0, and power in (0.05, 1)"
         )
 
-    def seen(n: int) -> float:
+    def detected(n: int) -> float:
+        """Compute the probability that the interval of n pairs excludes zero."""
         critical = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-        shift = abs(difference) / max(sd, NO_SPREAD) * n**0.5
+        shift = abs(difference) / max(sd, ROUNDING_ERROR) * n**0.5
         return float(
             stats.nct.sf(critical, n - 1, shift)
             + stats.nct.cdf(-critical, n - 1, shift)
         )
 
     high = 2
-    while seen(high) < power:
+    while detected(high) < power:
         high *= 2
     low = high // 2
-    while high - low > 1:  # below low it is not seen often enough, at high it is
+    while high - low > 1:  # low pairs are too few, high pairs are enough
         middle = (low + high) // 2
-        low, high = (low, middle) if seen(middle) >= power else (middle, high)
+        low, high = (low, middle) if detected(middle) >= power else (middle, high)
     return high
 
 
 @dataclass(frozen=True)
 class VarianceShares:
-    """What the spread of a table of rows and seeds consists of; the parts sum to 1.
+    """Hold the shares of the variance in a table of rows and seeds; they sum to 1.
 
     Attributes:
-        rows: between the means of the rows.
-        seeds: between the means of the seeds.
-        rest: neither: what a seed does to one row and not to the others.
-        rows_p, seeds_p: p values of the F test of either share against the rest: that
-            chance alone makes the means of the rows (the seeds) as different.
+        rows: share between the means of the rows.
+        seeds: share between the means of the seeds.
+        rest: remaining share: effects of a seed on some rows but not on others.
+        rows_p, seeds_p: p values of the F tests of ``rows`` and ``seeds`` against
+            ``rest``.
     """
 
     rows: float
@@ -176,20 +184,21 @@ class VarianceShares:
 
 
 def variance_shares(values: Sequence[Sequence[float]]) -> VarianceShares:
-    """Split the sum of squares of a table (two-way analysis of variance, one a cell).
+    """Decompose the variance of a table (two-way analysis of variance, unreplicated).
 
     Args:
-        values: one sequence a row, one value a seed, the same seeds in each.
+        values: one sequence per row, with one value per seed; the same seeds in each.
 
     Raises:
-        InputError: if there are not two rows and two seeds, or nothing differs.
+        InputError: if there are fewer than two rows or two seeds, or all values are the
+            same.
     """
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
         raise InputError("shares: expected numbers for two or more rows and seeds")
     mean = table.mean()
     total = ((table - mean) ** 2).sum()
-    if total <= NO_SPREAD:
+    if total <= ROUNDING_ERROR:
         raise InputError("shares: all values are the same")
     rows = float(table.shape[1] * ((table.mean(1) - mean) ** 2).sum() / total)
     seeds = float(table.shape[0] * ((table.mean(0) - mean) ** 2).sum() / total)
@@ -197,7 +206,7 @@ def variance_shares(values: Sequence[Sequence[float]]) -> VarianceShares:
     freedom = table.shape[0] - 1, table.shape[1] - 1
 
     def p(share: float, df: int) -> float:
-        """Of one share; the rest has the product of both degrees of freedom."""
+        """Compute the p value of one share; df are its degrees of freedom."""
         spare = freedom[0] * freedom[1]
         ratio = share / df / (rest / spare) if rest else np.inf
         return float(stats.f.sf(ratio, df, spare))
@@ -206,7 +215,7 @@ def variance_shares(values: Sequence[Sequence[float]]) -> VarianceShares:
 
 
 def _sign_flips(difference: np.ndarray) -> float:
-    """Two-sided p value of the mean among those of all 2^n choices of signs."""
+    """Compute the two-sided p value of the mean over all 2^n choices of signs."""
     test = stats.permutation_test(
         (difference,),
         lambda x, axis: x.mean(axis),
@@ -223,21 +232,21 @@ def verdict(
     profile: str,
     unit: str = "seed",
 ) -> str:
-    """Whether a difference went the way that the paper says, in words.
+    """Judge, in words, whether a difference has the sign that the paper reports.
 
-    It is about the sign alone: the size is for the reader to compare. Of twenty rows
-    without any effect about one leaves 0 outside its interval by chance.
+    Only the sign is judged; the reader compares the sizes. For about one in twenty rows
+    without any effect, the interval excludes 0 by chance.
 
     Args:
-        difference: measured; none where it was not.
-        reported: the paper's difference, in percentage points; none where it has none.
-        profile: of the runs; ``"quick"`` is never judged.
-        unit: what a pair is: ``"seed"`` or ``"fold"``.
+        difference: measured difference; None if there is none.
+        reported: the paper's difference, in percentage points; None if there is none.
+        profile: profile of the runs; ``"quick"`` is never judged.
+        unit: what is paired: ``"seed"`` or ``"fold"``.
 
     Returns:
-        ``"reproduced"`` or ``"opposite"`` where the interval leaves out 0, ``"not
-        resolved with 3 seeds"`` where it does not, cannot be had or is of fewer than
-        three pairs, ``""`` where there is nothing to compare.
+        ``"reproduced"`` or ``"opposite"`` if the interval excludes 0; ``"not resolved
+        with 3 seeds"`` if it includes 0, cannot be computed or is based on fewer than
+        three pairs; ``""`` if there is nothing to compare.
     """
     if difference is None:
         return ""
@@ -250,7 +259,8 @@ def verdict(
         sign = "same sign" if agrees else "opposite sign"
         return f"one {unit}: {sign if difference.mean else 'equal'}, resolves nothing"
     excludes_0 = difference.low > 0 or difference.high < 0
-    too_few = difference.n < MIN_PAIRS or difference.high - difference.low < NO_SPREAD
+    width = difference.high - difference.low
+    too_few = difference.n < MIN_PAIRS or width < ROUNDING_ERROR
     if not excludes_0 or too_few:
         return f"not resolved with {difference.n} {unit}s"
     return "reproduced" if agrees else "opposite"

@@ -1,7 +1,8 @@
-"""How a run is carried out: device and precision, and the pass over one batch.
+"""Execution settings (device, precision), and the forward and backward pass.
 
-A small batch on a large GPU waits for its launches. Captured once as a CUDA graph, the
-whole forward and backward pass is one launch; the numbers are the same.
+For small batches on a large GPU, launching kernels takes longer than running them. A
+CUDA graph captures the whole forward and backward pass once and replays it with a
+single launch; the results are the same.
 """
 
 from __future__ import annotations
@@ -20,24 +21,31 @@ from skellib.settings import LossConfig
 
 @dataclass(frozen=True)
 class Execution:
-    """How a run is carried out; none of it is part of the experiment.
+    """Hold the execution settings of a run; they are not part of the experiment.
 
     Attributes:
-        accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` ... (Fabric's names).
-        devices, nodes: processes that share one run (Fabric's DDP).
-        precision: ``"32-true"``, ``"bf16-mixed"``, ``"16-mixed"`` (Fabric's names).
-        compile: ``torch.compile`` the network.
-        graphs: launch each step's forward and backward pass as one captured CUDA
-            graph, which pays where small batches wait for launches; without effect on
-            a processor, and where several devices share a run.
-        channels_last: keep images as (B, T, N, C) in memory: what convolutions in half
-            precision, those of a processor and the attention products read fastest.
-            By default there, and not in single precision on a GPU.
-        checkpoint_every: epochs between checkpoints.
-        evaluate_every: epochs between looks at the test clips, for the history only.
-        threads: processor threads; 0 leaves PyTorch's choice.
-        concurrent_runs: how many runs share the device, this one included; noted in
-            the record beside its wall time.
+        accelerator: ``"auto"``, ``"cpu"``, ``"cuda"``, ... (as in Lightning Fabric).
+        devices, nodes: numbers of devices per node, and of nodes, that share one run
+            (Fabric's DDP).
+        precision: ``"32-true"``, ``"bf16-mixed"`` or ``"16-mixed"`` (as in Fabric).
+        compile: compile the network by ``torch.compile``.
+        graphs: run each forward and backward pass as one CUDA graph, which is faster
+            for small batches. It has no effect on a CPU or with several devices.
+        channels_last: store feature maps as (B, T, N, C), the fastest format for
+            attention, for convolutions in half precision, and on a CPU. By default
+            True, except in single precision on a GPU.
+        checkpoint_every: number of epochs between checkpoints.
+        evaluate_every: number of epochs between evaluations on the test clips, which
+            only affect the history.
+        threads: number of CPU threads; 0 leaves the choice to PyTorch.
+        concurrent_runs: number of runs that share the device, including this one;
+            recorded with the wall time.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> execution = sk.Execution(accelerator="cpu", threads=1)
+        >>> execution.memory_format(torch.device("cpu"))
+        torch.channels_last
     """
 
     accelerator: str = "auto"
@@ -53,10 +61,10 @@ class Execution:
     concurrent_runs: int = 1
 
     def fabric(self) -> Fabric:
-        """Launch Lightning Fabric.
+        """Create and launch Lightning Fabric.
 
         Raises:
-            InputError: if the machine has no such accelerator or precision.
+            InputError: if this machine does not support the accelerator or precision.
         """
         try:
             fabric = Fabric(
@@ -71,14 +79,14 @@ class Execution:
         return fabric
 
     def memory_format(self, device: torch.device) -> torch.memory_format:
-        """Return how images lie in memory on a device."""
+        """Return the memory format of feature maps on a device."""
         last = self.channels_last
         if last is None:
             last = device.type == "cpu" or self.precision != "32-true"
         return torch.channels_last if last else torch.contiguous_format
 
     def step(self, fabric: Fabric, model: nn.Module, loss: LossConfig) -> Step:
-        """Return the forward and backward pass, captured where that was asked for."""
+        """Create the forward and backward pass, as a CUDA graph if configured."""
         captured = (
             self.graphs and fabric.device.type == "cuda" and fabric.world_size == 1
         )
@@ -86,12 +94,12 @@ class Execution:
 
 
 class Step:
-    """The forward and backward pass, run eagerly.
+    """Run the forward and backward pass eagerly.
 
     Args:
-        fabric: places and casts; :meth:`Fabric.backward` sums over devices.
-        model: as ``fabric.setup`` returned it.
-        loss_settings: of :func:`skellib.losses.objective`.
+        fabric: launched Fabric; its ``backward`` averages gradients over devices.
+        model: model returned by ``fabric.setup``.
+        loss_settings: arguments of :func:`skellib.losses.objective`.
     """
 
     def __init__(
@@ -100,14 +108,14 @@ class Step:
         self.fabric, self.model, self.loss_settings = fabric, model, loss_settings
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute a batch's loss, and its gradients in parameters that have none yet.
+        """Compute the loss of a batch, and the gradients, which must be None before.
 
         Args:
-            x: (B, d, T, N, M).
+            x: (B, d, T, N, M) clips.
             y: (B,) labels.
 
         Returns:
-            The loss, and the fused logits (B, classes); both detached.
+            The loss and the fused logits (B, classes), both detached.
         """
         logits = self.model(x)
         loss = objective(logits, y, **self.loss_settings)
@@ -116,11 +124,11 @@ class Step:
 
 
 class CapturedStep(Step):
-    """The same pass as one CUDA graph, for batches of the size of the first one.
+    """Run the forward and backward pass as one CUDA graph.
 
     The first three batches run eagerly, to warm up cuBLAS and cuDNN; then the pass is
-    captured, and replayed for every later batch. A batch of another size (the last of
-    an epoch) runs eagerly.
+    captured, and replayed for all later batches of the same size. A batch of another
+    size (the last one of an epoch) runs eagerly.
     """
 
     WARM_UP = 3
@@ -161,11 +169,11 @@ class CapturedStep(Step):
         return result
 
     def _capture(self, x: Tensor, y: Tensor) -> None:
-        """Record the pass without computing it; parameters have no gradient yet."""
+        """Capture the pass without running it; parameters must not have gradients."""
         self.x, self.y = x.clone(), y.clone()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self.result = super().__call__(self.x, self.y)
-        # Each replay writes the gradients anew, to where they were captured.
+        # Each replay overwrites the gradients in the memory captured here.
         self.gradients = [parameter.grad for parameter in self.parameters]
         self.graph = graph

@@ -1,9 +1,9 @@
-"""Train one experiment with one seed: a visible loop on Lightning Fabric.
+"""Train an experiment with a seed: an explicit loop with Lightning Fabric.
 
-Fabric places the model and the batches, casts to half precision where asked and
-averages gradients over several devices; the loop itself is :func:`fit`. A run that is
-killed resumes from its last checkpoint and, on a processor, ends with the same numbers
-as one that was not.
+The loop is :func:`fit`. Fabric places the model on its device, casts to half precision
+where configured, and averages gradients over several devices. An interrupted run
+resumes from its last checkpoint; on a CPU it ends with exactly the same numbers as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -30,18 +30,20 @@ from skellib.errors import InputError
 from skellib.evaluation import assess, predict
 from skellib.experiment import Experiment
 from skellib.models import SLnLRFA
+from skellib.paths import check_writable
 from skellib.provenance import stamp
-from skellib.records import Epoch, RecordStore, RunRecord, TestAnswers
+from skellib.records import Epoch, RecordStore, RunRecord, TestLogits
 from skellib.steps import Execution
 from skellib.weights import build_model, save_weights, weights_path
 
 __all__ = ["Execution", "TrainingError", "fit", "train"]
 
 Report = Callable[[Epoch, float], None]
+"""Function that is called after each epoch, with the seconds since the start."""
 
 
 class TrainingError(InputError):
-    """Training cannot go on: the loss is not finite."""
+    """Report that training cannot continue because the loss is not finite."""
 
 
 def fit(
@@ -51,32 +53,50 @@ def fit(
     experiment: Experiment,
     seed: int,
     *,
-    fabric: Fabric,
-    execution: Execution,
-    checkpoint: Checkpoint,
+    fabric: Fabric | None = None,
+    execution: Execution | None = None,
+    checkpoint: Checkpoint | None = None,
     report: Report = lambda epoch, seconds: None,
 ) -> tuple[Tensor, Progress]:
-    """Train a network from its checkpoint to the last epoch (Section IV-A).
+    """Train a network to its last epoch, by Adam with exponential decay (Section IV-A).
+
+    It starts from the checkpoint if there is one. Unlike :func:`train`, it writes no
+    record and leaves PyTorch's global generator, which dropout uses, to the caller.
 
     Args:
-        network: trained in place.
-        clips: for training, on Fabric's device.
-        test_clips: looked at every ``execution.evaluate_every`` epochs for the
-            history, and after the last one; they select nothing.
-        experiment: its sections ``loss`` and ``training`` are used.
-        seed: of order, crops and rotations.
-        fabric: launched.
-        execution: precision, capture and the like.
-        checkpoint: where the state is kept.
-        report: called after each epoch with the seconds so far.
+        network: network, trained in place.
+        clips: training clips on the device that trains.
+        test_clips: test clips, evaluated every ``execution.evaluate_every`` epochs for
+            the history, and after the last epoch. They select nothing.
+        experiment: configuration; the sections ``loss`` and ``training`` are used.
+        seed: seed of the order of clips, the crops and the rotations.
+        fabric: launched Fabric; by default ``execution.fabric()``.
+        execution: device, precision and other execution settings.
+        checkpoint: where to keep the state of the run; by default nowhere.
+        report: function called after each epoch, with the seconds since the start.
 
     Returns:
-        The fused logits (n, classes) of the test clips, and the progress.
+        Fused logits (n, classes) of the test clips after the last epoch, and the
+        progress with the history.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: if the loss is not finite.
+
+    Example:
+        >>> import skellib as sk
+        >>> short = sk.final_model("synthetic", "quick")
+        >>> short = short.replace(**{"training.epochs": 1})
+        >>> two = sk.load("synthetic")[0].subset([0, 1])
+        >>> clips = sk.DeviceClips(two, preprocessing=short.preprocessing)
+        >>> network = sk.SLnLRFA(
+        ...     num_classes=12, joints=20, frames=24, config=short.model)
+        >>> logits, progress = sk.fit(network, clips, clips, short, seed=0,
+        ...                           execution=sk.Execution("cpu"))
+        >>> logits.shape, progress.epoch  # (clips, classes), epochs
+        (torch.Size([2, 12]), 1)
     """
-    began, settings = time.perf_counter(), experiment.training
+    execution, settings = execution or Execution(), experiment.training
+    fabric = fabric or execution.fabric()
     adam = torch.optim.Adam(
         network.parameters(),
         lr=settings.learning_rate,
@@ -86,44 +106,36 @@ def fit(
     model, optimizer = fabric.setup(network, adam)
     schedule = torch.optim.lr_scheduler.ExponentialLR(adam, settings.lr_decay)
     step = execution.step(fabric, model, experiment.loss)
-    parts = {"model": network, "optimizer": adam, "schedule": schedule}
-    progress = checkpoint.load(parts)
-    _separate_ranks(fabric, seed, progress.epoch)
-    began -= progress.seconds
-    logits = None
+    state = {"model": network, "optimizer": adam, "schedule": schedule}
+    progress = checkpoint.load(state) if checkpoint else Progress()
+    _seed_rank(fabric, seed, progress.epoch)
+    start, test_logits = time.perf_counter() - progress.seconds, None
 
-    for epoch in range(progress.epoch, settings.epochs):
+    for epoch in range(progress.epoch + 1, settings.epochs + 1):
         model.train()
-        rate, sums = adam.param_groups[0]["lr"], _Sums(fabric)
-        for x, y in clips.training(
-            settings.batch_size,
-            seed=seed,
-            epoch=epoch,
-            rank=fabric.global_rank,
-            world=fabric.world_size,
-        ):
+        learning_rate, means = adam.param_groups[0]["lr"], _EpochMeans(fabric)
+        for x, y in _batches(clips, settings.batch_size, seed, epoch, fabric):
             optimizer.zero_grad(set_to_none=True)
-            loss, fused = step(x, y)
+            loss, logits = step(x, y)
             optimizer.step()
-            sums.add(loss, fused, y)
+            means.add(loss, logits, y)
         schedule.step()
-        done = Epoch(epoch=epoch + 1, learning_rate=rate, **sums.means())
-        _check_finite(done.loss, experiment, seed, epoch)
-        last = epoch + 1 == settings.epochs
-        if last or (epoch + 1) % execution.evaluate_every == 0:
-            logits = predict(model, test_clips)["fused"]
-            right = logits.argmax(1) == test_clips.label
-            done = done.model_copy(update={"test_top1": right.double().mean().item()})
-        progress.epoch, progress.seconds = epoch + 1, time.perf_counter() - began
-        progress.history.append(done.model_dump())
-        due = last or (epoch + 1) % execution.checkpoint_every == 0
-        if due and fabric.is_global_zero:
-            checkpoint.save(parts, progress)
+        done = Epoch(epoch=epoch, learning_rate=learning_rate, **means.compute())
+        _check_finite(done, experiment, seed)
+        last = epoch == settings.epochs
+        if last or epoch % execution.evaluate_every == 0:
+            test_logits = predict(model, test_clips)["fused"]
+            top1 = _accuracy(test_logits, test_clips.label)
+            done = done.model_copy(update={"test_top1": top1})
+        progress.add(done.model_dump(), seconds=time.perf_counter() - start)
+        due = last or epoch % execution.checkpoint_every == 0
+        if checkpoint and due and fabric.is_global_zero:
+            checkpoint.save(state, progress)
         report(done, progress.seconds)
 
-    if logits is None:  # killed after its last epoch, and resumed
-        logits = predict(model, test_clips)["fused"]
-    return logits, progress
+    if test_logits is None:  # resumed after the last epoch
+        test_logits = predict(model, test_clips)["fused"]
+    return test_logits, progress
 
 
 def train(
@@ -138,54 +150,62 @@ def train(
     progress: bool = True,
     anew: bool = False,
 ) -> RunRecord:
-    """Train an experiment with a seed, or return its record if there is one.
+    """Train an experiment with a seed, unless it has a record already (Section IV-A).
 
-    The metrics are those of the last epoch; the test clips select nothing.
+    The metrics are those of the last epoch; the test clips select nothing. An
+    interrupted run resumes from its last checkpoint.
 
     Args:
         experiment: what to train.
-        seed: of initialisation, order, crops and dropout.
-        train_set, test_set: from :func:`skellib.data.load`.
-        store: where the record goes; the project's unless given.
-        checkpoints: folder for the checkpoint (removed at the end) and the final
-            weights; ``data/checkpoints`` of the project unless given.
-        execution: device, precision and the like.
-        progress: print progress.
-        anew: train even if there is a record or a checkpoint; both are replaced.
+        seed: seed of initialisation, order, crops and dropout.
+        train_set, test_set: training and test clips, from :func:`skellib.data.load`.
+        store: where to write the record; by default the project's ``data/records``.
+        checkpoints: folder for the checkpoint, which is deleted at the end, and the
+            final weights; by default ``data/checkpoints`` of the project.
+        execution: device, precision and other execution settings.
+        progress: whether to print the progress.
+        anew: train even if there is a record or a checkpoint, and replace them.
+
+    Returns:
+        The record of the run, new or existing.
 
     Raises:
-        InputError: for a damaged record or checkpoint, one of other data, or a folder
-            that cannot be written.
-        TrainingError: if the loss stops being finite.
+        InputError: if a record or checkpoint is damaged or of other data, or a folder
+            cannot be written to.
+        TrainingError: if the loss is not finite.
 
     Example:
-        >>> import skellib as sk
-        >>> record = sk.train(sk.final_model("synthetic", "quick"), 0, *sk.load(
-        ...     "synthetic"))  # doctest: +SKIP
-        >>> record.test.top1  # doctest: +SKIP
-        0.97
+        >>> import skellib as sk, tempfile
+        >>> short = sk.final_model("synthetic", "quick")
+        >>> short = short.replace(**{"training.epochs": 1})
+        >>> clips = [part.subset(range(4)) for part in sk.load("synthetic")]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     record = sk.train(short, 0, *clips, store=sk.RecordStore(folder),
+        ...                       checkpoints=folder, progress=False)
+        >>> record.test.clips, len(record.history)
+        (4, 1)
     """
     store, execution = store or RecordStore(), execution or Execution()
-    if not anew:
-        done = store.get(experiment, seed)
-        if done is not None:
-            done.check_data(train_set.fingerprint, store.path(experiment, seed))
-            return done
+    known = None if anew else store.get(experiment, seed)
+    if known is not None:
+        known.check_data(train_set.fingerprint, store.path(experiment, seed))
+        return known
     weights = weights_path(experiment, seed, checkpoints)
-    store.check_writable(experiment, seed)
     checkpoint = Checkpoint(
         weights.with_suffix(".ckpt"), experiment.key, train_set.fingerprint
     )
+    store.check_writable(experiment, seed)
+    check_writable(weights)
     if anew:
         checkpoint.delete()
     with _isolated_rng(seed, execution.threads):
         origin, fabric = stamp(), execution.fabric()
-        network = _network(experiment, seed, train_set, fabric, execution)
+        network = _build_network(experiment, seed, train_set, fabric, execution)
         clips, test_clips = (
-            DeviceClips(each, fabric.device, experiment.preprocessing)
-            for each in (train_set, test_set)
+            DeviceClips(part, fabric.device, experiment.preprocessing)
+            for part in (train_set, test_set)
         )
-        logits, state = fit(
+        test_logits, state = fit(
             network,
             clips,
             test_clips,
@@ -197,14 +217,16 @@ def train(
             report=_reporter(experiment, progress and fabric.is_global_zero),
         )
         record = RunRecord(
+            key=experiment.key,
+            experiment=experiment,
             seed=seed,
-            **_judged(experiment, logits, train_set, test_set),
+            **_result_fields(experiment, test_logits, train_set, test_set),
             history=[Epoch(**each) for each in state.history],
             seconds=round(state.seconds, 3),
             peak_memory=_peak_memory(fabric.device),
             parameters=sum(p.numel() for p in network.parameters()),
-            execution=_carried_out(execution, fabric.device),
-            data=_data(train_set, test_set),
+            execution=_execution_fields(execution, fabric.device),
+            data=_data_fields(train_set, test_set),
             stamp=origin,
         )
     if fabric.is_global_zero:
@@ -217,14 +239,14 @@ def train(
 
 @contextmanager
 def _isolated_rng(seed: int, threads: int) -> Iterator[None]:
-    """Seed and set up PyTorch for a run; restore the caller's state after."""
+    """Seed and configure PyTorch for a run; restore the caller's state afterwards."""
     before = torch.get_num_threads(), torch.backends.cudnn.benchmark
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         if threads:
             torch.set_num_threads(threads)
-        # Batches have few shapes: a GPU may time its convolutions once for each.
+        # Batches have few different shapes: let cuDNN benchmark its algorithms.
         torch.backends.cudnn.benchmark = True
         try:
             yield
@@ -233,54 +255,48 @@ def _isolated_rng(seed: int, threads: int) -> Iterator[None]:
             torch.backends.cudnn.benchmark = before[1]
 
 
-def _network(
+def _build_network(
     experiment: Experiment,
     seed: int,
     train_set: PackedDataset,
     fabric: Fabric,
     execution: Execution,
 ) -> SLnLRFA:
-    """Build the network as the device likes it."""
+    """Build the network in the memory format of the device, compiled if configured."""
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)
     network = build_model(experiment, train_set, seed)
     memory_format = execution.memory_format(fabric.device)
     network.to(memory_format=memory_format)  # type: ignore[call-overload]
     if execution.compile:
-        # The last batch is smaller: two static shapes, not one dynamic one.
+        # The last batch is smaller: compile two static shapes, not one dynamic shape.
         network.compile(dynamic=False)
     return network
 
 
-def _judged(
-    experiment: Experiment,
-    logits: Tensor,
-    train_set: PackedDataset,
-    test_set: PackedDataset,
-) -> dict[str, Any]:
-    """Return the parts of a record that the test clips' logits decide."""
-    test, clean = assess(experiment, logits, train_set, test_set)
-    leaked = ~without_leakage(train_set, test_set)
-    answers = TestAnswers.of(logits.cpu().numpy(), test_set.label, leaked)
-    return {
-        "key": experiment.key,
-        "experiment": experiment,
-        "test": test,
-        "clean": clean,
-        "answers": answers,
-    }
-
-
-def _separate_ranks(fabric: Fabric, seed: int, epoch: int) -> None:
-    """Keep processes that share a run from dropping the same elements."""
+def _seed_rank(fabric: Fabric, seed: int, epoch: int) -> None:
+    """Seed each further process of a run differently, so that dropout differs."""
     if fabric.global_rank > 0:
         torch.manual_seed(seed + 7919 * fabric.global_rank + epoch)
 
 
-class _Sums:
-    """Loss and accuracy over an epoch, kept on the device until its end.
+def _batches(
+    clips: DeviceClips, batch_size: int, seed: int, epoch: int, fabric: Fabric
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Make this process's batches of an epoch, which is numbered from 1."""
+    return clips.training(
+        batch_size,
+        seed=seed,
+        epoch=epoch - 1,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+    )
 
-    Reading a number earlier would make every step wait for the device.
+
+class _EpochMeans:
+    """Accumulate loss and accuracy over an epoch on the device.
+
+    Reading them after each step would make the CPU wait for the device.
     """
 
     def __init__(self, fabric: Fabric) -> None:
@@ -289,29 +305,48 @@ class _Sums:
 
     def add(self, loss: Tensor, logits: Tensor, y: Tensor) -> None:
         """Add a batch: its mean loss, logits (B, classes) and labels (B,)."""
-        right = (logits.argmax(1) == y).sum()
+        correct = (logits.argmax(1) == y).sum()
         self.totals += torch.stack(
-            [loss * len(y), right, torch.full_like(right, len(y))]
+            [loss * len(y), correct, torch.full_like(correct, len(y))]
         )
 
-    def means(self) -> dict[str, float]:
-        """Return the mean loss and accuracy a clip, over all processes."""
+    def compute(self) -> dict[str, float]:
+        """Return the mean loss and the accuracy over the clips of all processes."""
         summed = self.fabric.all_reduce(self.totals, reduce_op="sum")
         assert isinstance(summed, Tensor)
-        loss, right, clips = summed.tolist()
-        return {"loss": loss / clips, "top1": right / clips}
+        loss, correct, clips = summed.tolist()
+        return {"loss": loss / clips, "top1": correct / clips}
 
 
-def _check_finite(loss: float, experiment: Experiment, seed: int, epoch: int) -> None:
-    if not math.isfinite(loss):
+def _accuracy(logits: Tensor, label: Tensor) -> float:
+    """Compute the top-1 accuracy of logits (n, classes), a fraction of 1."""
+    return (logits.argmax(1) == label).double().mean().item()
+
+
+def _check_finite(done: Epoch, experiment: Experiment, seed: int) -> None:
+    """Raise a TrainingError if the loss of an epoch is not finite."""
+    if not math.isfinite(done.loss):
         raise TrainingError(
-            f"{experiment.key} seed {seed}: the loss of epoch {epoch + 1} is {loss}; "
-            "try --precision 32-true, or a smaller training.learning_rate"
+            f"{experiment.key} seed {seed}: the loss of epoch {done.epoch} is "
+            f"{done.loss}; try --precision 32-true, or a smaller training.learning_rate"
         )
+
+
+def _result_fields(
+    experiment: Experiment,
+    test_logits: Tensor,
+    train_set: PackedDataset,
+    test_set: PackedDataset,
+) -> dict[str, Any]:
+    """Compute the fields of a record that depend on the logits of the test clips."""
+    test, clean = assess(experiment, test_logits, train_set, test_set)
+    leaked = ~without_leakage(train_set, test_set)
+    kept = TestLogits.of(test_logits.cpu().numpy(), test_set.label, leaked)
+    return {"test": test, "clean": clean, "test_logits": kept}
 
 
 def _reporter(experiment: Experiment, shown: bool) -> Report:
-    """Return what prints progress: a bar on a terminal, else a line now and then."""
+    """Create a function that prints progress: a bar on a terminal, else a few lines."""
     if not shown:
         return lambda epoch, seconds: None
     epochs = experiment.training.epochs
@@ -336,15 +371,15 @@ def _reporter(experiment: Experiment, shown: bool) -> Report:
 
 
 def _peak_memory(device: torch.device) -> int:
-    """Return bytes: of the GPU, or of the process on a processor."""
+    """Return the peak memory in bytes, of the GPU or else of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _carried_out(execution: Execution, device: torch.device) -> dict[str, Any]:
-    """Return how a run was carried out, with what was left to PyTorch filled in."""
+def _execution_fields(execution: Execution, device: torch.device) -> dict[str, Any]:
+    """Describe the execution for the record, with the values that PyTorch chose."""
     return {
         **asdict(execution),
         "accelerator": device.type,
@@ -352,7 +387,8 @@ def _carried_out(execution: Execution, device: torch.device) -> dict[str, Any]:
     }
 
 
-def _data(train_set: PackedDataset, test_set: PackedDataset) -> dict[str, Any]:
+def _data_fields(train_set: PackedDataset, test_set: PackedDataset) -> dict[str, Any]:
+    """Describe the data for the record."""
     return {
         "key": train_set.key,
         "fingerprint": train_set.fingerprint,

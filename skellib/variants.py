@@ -193,9 +193,9 @@ DIVERGENCES: Choices[Callable[..., Any] | str] = Choices(
 NORMALISATIONS: Choices[Callable[..., Any] | str] = Choices(
     "normalisation",
     {
-        "channels": "skellib.models.normalisation:over_channels",
+        "channels": "skellib.models.normalisation:channel_normalisation",
         "joints": "skellib.models.normalisation:JointNormalisation",
-        "none": "skellib.models.normalisation:nothing",
+        "none": "skellib.models.normalisation:no_normalisation",
     },
 )
 INITIALISATIONS: Choices[Callable[..., Any] | str] = Choices(

@@ -1,4 +1,4 @@
-"""An experiment's network: drawn, kept in a file, and read again."""
+"""Build, save and load the network of an experiment."""
 
 from __future__ import annotations
 
@@ -22,17 +22,22 @@ from skellib.paths import atomic_write, data_folder, write_errors
 
 
 def build_model(experiment: Experiment, dataset: PackedDataset, seed: int) -> SLnLRFA:
-    """Build the experiment's network for the shape of a data set, initialised by seed.
+    """Build and initialise the network of an experiment.
 
-    With ``training.draws`` ``"keyed"`` each layer's first weights depend on the seed
-    and the layer's name alone. ``"sequential"`` draws them one after another, as the
-    first edition did. The global generator is left as it was.
+    If ``training.draws`` is ``"keyed"``, the initial weights of a layer depend only on
+    the seed and the layer's name. If it is ``"sequential"``, layers are initialised in
+    turn, as in the first edition. The global generator's state is not changed.
+
+    Args:
+        experiment: configuration of the network.
+        dataset: data set that determines the shape of the input.
+        seed: seed of the initialisation.
     """
     return _initialised(experiment, input_shape(experiment, dataset), seed)
 
 
 def input_shape(experiment: Experiment, dataset: PackedDataset) -> dict[str, int]:
-    """Return the arguments of :class:`SLnLRFA` that the data decide."""
+    """Return the arguments of :class:`SLnLRFA` that depend on the data set."""
     return {
         "num_classes": dataset.num_classes,
         "in_channels": dataset.channels,
@@ -43,21 +48,24 @@ def input_shape(experiment: Experiment, dataset: PackedDataset) -> dict[str, int
 
 
 def _initialised(experiment: Experiment, shape: dict[str, int], seed: int) -> SLnLRFA:
-    """Build a network; its transforms by a seed of their own where there is one."""
+    """Initialise a network, if configured with a separate seed for the transforms."""
     settings = experiment.training
-    model = _drawn(experiment, shape, seed)
+    model = _seeded_network(experiment, shape, seed)
     transforms = [f"streams.{stream}.transform" for stream in model.streams]
     if settings.transform_seed is not None:
-        other = _drawn(experiment, shape, settings.transform_seed)
+        other = _seeded_network(experiment, shape, settings.transform_seed)
         for name in transforms:
-            drawn = other.get_submodule(name).state_dict()
-            model.get_submodule(name).load_state_dict(drawn)
+            state = other.get_submodule(name).state_dict()
+            model.get_submodule(name).load_state_dict(state)
     for name in transforms:
         model.get_submodule(name).requires_grad_(settings.learn_transforms)
     return model
 
 
-def _drawn(experiment: Experiment, shape: dict[str, int], seed: int) -> SLnLRFA:
+def _seeded_network(
+    experiment: Experiment, shape: dict[str, int], seed: int
+) -> SLnLRFA:
+    """Initialise a network with one seed."""
     with seeded(seed):
         model = SLnLRFA(**shape, config=experiment.model)
     if experiment.training.draws == "keyed":
@@ -68,33 +76,40 @@ def _drawn(experiment: Experiment, shape: dict[str, int], seed: int) -> SLnLRFA:
 def weights_path(
     experiment: Experiment, seed: int, checkpoints: Path | str | None = None
 ) -> Path:
-    """Where the final weights of a run lie, or will.
+    """Return the path of a run's final weights, whether or not they exist.
 
     Args:
         experiment, seed: the run.
-        checkpoints: the folder; ``data/checkpoints`` of the project unless given.
+        checkpoints: folder of weights; by default ``data/checkpoints`` of the project.
     """
     folder = data_folder("checkpoints", checkpoints)
     return folder / experiment.dataset / f"{experiment.key}-seed{seed}.safetensors"
 
 
 def released_weights_path(experiment: Experiment, seed: int) -> Path:
-    """Where a run's weights are kept with the repository, if they are.
+    """Return the path of a run's weights in the repository, whether or not they exist.
 
-    In half precision: ``data/weights/<data set>/<key>-seed<seed>.safetensors``.
+    They are in half precision: ``data/weights/<dataset>/<key>-seed<seed>.safetensors``.
     """
     folder = data_folder("weights")
     return folder / experiment.dataset / f"{experiment.key}-seed{seed}.safetensors"
 
 
-def find_weights(experiment: Experiment, seed: int) -> Path | None:
-    """Return the final weights of a run, or None without.
+def find_weights(
+    experiment: Experiment, seed: int, checkpoints: Path | str | None = None
+) -> Path | None:
+    """Find the final weights of a run; return None if there are none.
 
-    This machine's come first, then those released with the repository, then those
-    released with the first edition.
+    Weights trained on this machine come first, then those released with the repository,
+    then those released with the first edition, which initialised them differently.
+
+    Args:
+        experiment, seed: the run.
+        checkpoints: folder of weights trained on this machine; by default
+            ``data/checkpoints`` of the project.
     """
     places = (
-        weights_path(experiment, seed),
+        weights_path(experiment, seed, checkpoints),
         released_weights_path(experiment, seed),
         released_weights_path(experiment.first_edition, seed),
     )
@@ -108,8 +123,17 @@ def save_weights(
     seed: int,
     dataset: PackedDataset,
 ) -> None:
-    """Write a network as safetensors, with all that :func:`load_model` needs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a network as safetensors, with the metadata that loading it requires.
+
+    Args:
+        model: the network.
+        path: path of the file; its folder is created if necessary.
+        experiment, seed: the run.
+        dataset: data set with the classes and the layout.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
     metadata = {
         "experiment": experiment.model_dump_json(),
         "shape": json.dumps(input_shape(experiment, dataset)),
@@ -118,19 +142,21 @@ def save_weights(
         "seed": str(seed),
     }
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    with write_errors(path), atomic_write(path, sync=False) as file:
-        file.write(save(state, metadata=metadata))
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path, sync=False) as file:
+            file.write(save(state, metadata=metadata))
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network and what must be known to use it.
+    """Hold a trained network and the metadata required to use it.
 
     Attributes:
-        model: in evaluation mode.
-        experiment: what it was trained for.
-        classes: one name a class.
-        layout: the skeleton.
+        model: network in evaluation mode.
+        experiment: experiment that it was trained for.
+        classes: names of the classes.
+        layout: skeleton layout.
         channels, bodies: ``C`` and ``M`` of its input.
     """
 
@@ -143,20 +169,20 @@ class Trained:
 
 
 def load_model(path: Path | str) -> tuple[SLnLRFA, Experiment, tuple[str, ...]]:
-    """The network, experiment and classes of :func:`load_trained`."""
+    """Load the network, the experiment and the classes; see :func:`load_trained`."""
     trained = load_trained(path)
     return trained.model, trained.experiment, trained.classes
 
 
 def load_trained(path: Path | str) -> Trained:
-    """Read a network that :func:`save_weights` wrote, in evaluation mode.
+    """Load a network that :func:`save_weights` wrote.
 
-    Weights kept in half precision are read as float32.
+    Weights in half precision are converted to float32.
 
     Raises:
-        InputError: if the file is missing, damaged or was not written by skellib.
+        InputError: if the file is missing, damaged or not written by skellib.
     """
-    with _opened(path) as (file, metadata, experiment, shape):
+    with _open_weights(path) as (file, metadata, experiment, shape):
         model = SLnLRFA(**shape, config=experiment.model)
         state = {name: file.get_tensor(name) for name in sorted(file.keys())}
         model.load_state_dict(
@@ -173,24 +199,26 @@ def load_trained(path: Path | str) -> Trained:
 
 
 def initial_network(path: Path | str) -> SLnLRFA:
-    """Return the network of a file as it was before its first step, by its seed.
+    """Rebuild the network of a file as it was initialised, before training.
 
     Raises:
         InputError: as :func:`load_trained`.
     """
-    with _opened(path) as (_, metadata, experiment, shape):
+    with _open_weights(path) as (_, metadata, experiment, shape):
         return _initialised(experiment, shape, int(metadata["seed"])).eval()
 
 
 @contextmanager
-def _opened(
+def _open_weights(
     path: Path | str,
 ) -> Iterator[tuple[Any, dict[str, str], Experiment, dict[str, int]]]:
-    """Open a file of weights: itself, its metadata, its experiment, its input's shape.
+    """Open a file of weights; yield the file, metadata, experiment and input shape.
 
     Raises:
-        InputError: also for what goes wrong while it is read.
+        InputError: if the file cannot be opened, or an error occurs inside the block.
     """
+    if Path(path).is_dir():
+        raise InputError(f"{path}: is a folder; give one of its .safetensors files")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

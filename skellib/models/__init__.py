@@ -1,4 +1,4 @@
-"""The network and its components, one module for each section of the paper."""
+"""The network and its components, one module per section of the paper."""
 
 from skellib.models.blocks import LocalBlock, SLnLBlock
 from skellib.models.frequency import FrequencyAttention, MaskNetwork

@@ -13,30 +13,37 @@ from skellib.variants import DROPOUT_PLACES, ORDERS
 
 
 def _convolution(in_channels: int, out_channels: int, k_t: int, k_s: int) -> nn.Conv2d:
-    """A convolution that keeps (T, N); the normalisation after it holds the bias."""
+    """Build a convolution that keeps (T, N); batch normalisation supplies the bias."""
     padding = (k_t // 2, k_s // 2)
     return nn.Conv2d(in_channels, out_channels, (k_t, k_s), padding=padding, bias=False)
 
 
 class LocalBlock(nn.Module):
-    """The baseline block: local in time, in space and in both (Fig. 4b, Eq. 12).
+    """Apply the baseline block, with local units only (Fig. 4b, Eq. 12).
 
-    The temporal (k x 1) and the spatial (1 x k) unit read the input side by side and
-    are summed; the spatio-temporal unit (k x k) follows; then come the residual path,
+    A temporal (k x 1) and a spatial (1 x k) convolution are applied in parallel and
+    summed. A spatio-temporal convolution (k x k) follows, then the residual connection,
     batch normalisation, ReLU and dropout.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        kernel: ``k``, odd.
-        order: ``"parallel"`` as above, or ``"sequential"``: temporal, then spatial,
+        kernel: kernel size ``k``, odd.
+        order: ``"parallel"``, as above; or ``"sequential"``: temporal, then spatial,
             then spatio-temporal.
         dropout: probability of dropping an element.
-        dropout_at: ``"end"``: of the block's output; ``"inside"``: of what enters the
-            spatio-temporal unit. The paper says only that each block has it.
+        dropout_at: position of dropout: ``"end"``, the output of the block; or
+            ``"inside"``, the input of the spatio-temporal unit. The paper says only
+            that each block has dropout.
 
     Raises:
-        ValueError: for an unknown ``order`` or ``dropout_at``.
+        ValueError: if ``order`` or ``dropout_at`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> block = sk.LocalBlock(in_channels=3, out_channels=8)
+        >>> block(torch.zeros(2, 3, 16, 20)).shape  # (B, C, T, N)
+        torch.Size([2, 8, 16, 20])
     """
 
     def __init__(
@@ -68,7 +75,7 @@ class LocalBlock(nn.Module):
         return self.temporal(x)
 
     def unit_s(self, x: Tensor) -> Tensor:
-        """Apply the spatial unit."""
+        """Apply the spatial unit to (B, in_channels or out_channels, T, N)."""
         return self.spatial(x)
 
     def unit_st(self, x: Tensor) -> Tensor:
@@ -88,18 +95,29 @@ class LocalBlock(nn.Module):
 
 
 class SLnLBlock(LocalBlock):
-    """A local block whose units each have a non-local partner (Fig. 4c).
+    """Apply a synchronous local and non-local block (Section III-C, Fig. 4c).
 
-    The partner reads what the convolution reads, and the two are summed, so that
-    details and semantics are extracted from the same features at once. With its
-    ``W_w`` at zero a new block computes exactly what its local block computes.
+    Each unit of a local block has a non-local partner with the same input, and the two
+    outputs are summed, so that detailed and semantic features are extracted together.
+    Since ``W_w`` is zero at first, a new block computes exactly what its local block
+    computes.
 
     Args:
-        axes: which units have a partner: ``("t",)`` is the paper's tSLnL, ``("s",)``
-            its sSLnL, ``("t", "s", "st")`` its SLnL (Table IX).
-        embed_ratio: ``L`` as a multiple of ``out_channels``.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        axes: units that have a non-local partner: ``("t",)`` is the paper's tSLnL,
+            ``("s",)`` its sSLnL and ``("t", "s", "st")`` its SLnL (Table IX).
+        embed_ratio: ``L`` divided by ``out_channels``.
+        local: further arguments of :class:`LocalBlock`.
 
-    The other arguments are those of :class:`LocalBlock`.
+    Raises:
+        ValueError: if one of ``axes``, or an argument in ``local``, is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> block = sk.SLnLBlock(in_channels=3, out_channels=8, axes=("t", "s"))
+        >>> block(torch.zeros(2, 3, 16, 20)).shape  # (B, C, T, N)
+        torch.Size([2, 8, 16, 20])
     """
 
     def __init__(
@@ -114,7 +132,7 @@ class SLnLBlock(LocalBlock):
         super().__init__(in_channels, out_channels, **local)
         units = {"t": self.temporal, "s": self.spatial, "st": self.spatiotemporal}
         embed = max(1, round(embed_ratio * out_channels))
-        # Not `units[axis]` alone: unknown axes must reach NonLocal, which names them.
+        # Not `units[axis]`: unknown axes must reach NonLocal, which reports them.
         self.partners = nn.ModuleDict(
             {
                 axis: NonLocal(

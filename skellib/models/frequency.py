@@ -1,13 +1,14 @@
 """Residual frequency attention and its variants (Section III-B, Eq. 1-5, Table VII).
 
-Eq. 1 splits the discrete Fourier transform of every channel into a cosine part (the
-real part) and a sinusoidal part (the imaginary part). Masks learnt from the channel
-mean weigh the two, and the inverse transform leads back to space and time.
+Eq. 1 splits the discrete Fourier transform of each channel into a cosine component (the
+real part) and a sinusoidal component (the imaginary part). Masks computed from their
+channel means weight the two components, and the inverse transform returns to the
+spatio-temporal domain.
 
-The learnt masks are not symmetric, so the inverse transform of the masked spectrum is
-complex; its real part is the output. That real part depends on a mask M only through
-the average of M(u, v) and M(-u, -v). With masks made symmetric so, half of the
-spectrum suffices (``rfft2``), and the result is the same.
+The masks are not symmetric, so that the inverse transform of the masked spectrum is
+complex; the output is its real part. The real part depends on a mask M only through the
+average of M(u, v) and M(-u, -v). With masks averaged in this way, half of the spectrum
+(``rfft2``) gives the same result.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from skellib.variants import FREQUENCY_ATTENTION
 
 
 class MaskNetwork(nn.Module):
-    """The attention weights of one map (Eq. 2).
+    """Compute the attention weights of one component (Eq. 2).
 
-    Two fully connected layers with nothing between them, then a sigmoid, as written.
+    Two fully connected layers without an activation between them, then a sigmoid, as in
+    the paper.
 
     Args:
-        frames: ``T'``.
-        joints: ``N'``.
-        reduction: the ratio of the bottleneck (the paper's lambda in Section III-B).
+        frames: ``T'``, number of frames.
+        joints: ``N'``, number of joints.
+        reduction: reduction ratio of the bottleneck (lambda in Section III-B).
     """
 
     def __init__(self, frames: int, joints: int, reduction: int = 32) -> None:
@@ -39,23 +41,26 @@ class MaskNetwork(nn.Module):
         self.expand = nn.Linear(hidden, size)
 
     def forward(self, mean: Tensor) -> Tensor:
-        """Map a channel mean (B, 1, T, N) to weights in (0, 1), (B, 1, T, N)."""
+        """Map a channel mean (B, 1, T, N) to weights (B, 1, T, N) in (0, 1)."""
         weights = torch.sigmoid(self.expand(self.reduce(mean.flatten(1))))
         return weights.view_as(mean)
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Switch autocast off on the device of ``x``, where that device has it."""
+    """Disable autocast on the device of ``x``, if that device supports it."""
     if torch.amp.is_autocast_available(x.device.type):
         return torch.autocast(x.device.type, enabled=False)
-    return nullcontext()  # the meta device, on which networks are counted
+    return nullcontext()  # the meta device, on which operations are counted
 
 
 def symmetric_half(mask: Tensor) -> Tensor:
-    """Average a mask with its mirror image, and keep the half that ``rfft2`` keeps.
+    """Average a mask with its mirror image and keep the half that ``rfft2`` returns.
 
-    ``mask`` (..., T, N) over the frequencies u, v gives (M(u, v) + M(-u, -v)) / 2 for
-    v = 0 ... N // 2, shape (..., T, N // 2 + 1).
+    Args:
+        mask: (..., T, N) over the frequencies u and v.
+
+    Returns:
+        (M(u, v) + M(-u, -v)) / 2 for v = 0 ... N // 2, (..., T, N // 2 + 1).
     """
     mirrored = mask.flip(-2, -1).roll((1, 1), (-2, -1))
     half = mask.shape[-1] // 2 + 1
@@ -63,22 +68,29 @@ def symmetric_half(mask: Tensor) -> Tensor:
 
 
 class FrequencyAttention(nn.Module):
-    """Attention over the frequencies of a skeleton sequence (Eq. 1-5; Table VII).
+    """Attend to the frequencies of a skeleton sequence (Eq. 1-5; Table VII).
 
     Args:
-        frames: ``T'``.
-        joints: ``N'``.
-        kind: a row of Table VII, by :data:`skellib.variants.FREQUENCY_ATTENTION`.
-            ``"none"``: no attention; ``"amplitude"``: a mask on the magnitude, the
-            phase kept; ``"sine"``, ``"cosine"``: a mask on that component, the other
-            one passes; ``"shared"``: one mask network for both; ``"dependent"``: one
+        frames: ``T'``, number of frames.
+        joints: ``N'``, number of joints.
+        kind: a row of Table VII, a name in
+            :data:`skellib.variants.FREQUENCY_ATTENTION`. ``"none"``: no attention;
+            ``"amplitude"``: a mask on the magnitude, with the phase preserved;
+            ``"sine"``, ``"cosine"``: a mask on this component only; ``"shared"``: one
+            mask network for both components; ``"dependent"``: one mask network for
             each; ``"residual"``: ``"dependent"`` plus the input (Eq. 5);
-            ``"spatio_temporal"``: the mask network applied to the input itself, plus
-            the input.
-        reduction: the ratio of the mask networks' bottleneck.
+            ``"spatio_temporal"``: a mask on the input itself, plus the input.
+        reduction: reduction ratio of the mask networks' bottleneck.
 
     Raises:
-        ValueError: for an unknown ``kind``.
+        ValueError: if ``kind`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> attention = sk.FrequencyAttention(frames=16, joints=20)
+        >>> x = torch.rand(2, 8, 16, 20)  # (B, C, T, N)
+        >>> attention(x).shape, attention.masks(x)[0].shape
+        (torch.Size([2, 8, 16, 20]), torch.Size([2, 1, 16, 20]))
     """
 
     def __init__(
@@ -94,14 +106,18 @@ class FrequencyAttention(nn.Module):
             self.add_module(name, MaskNetwork(frames, joints, reduction))
 
     def masks(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The weights of the cosine and of the sinusoidal component (Eq. 2).
+        """Compute the weights of the cosine and the sinusoidal component (Eq. 2).
 
-        Takes ``x`` (B, C, T, N) and returns two maps (B, 1, T, N) over all
-        frequencies, zero frequency first; ones where a component passes unweighted.
+        Args:
+            x: (B, C, T, N).
+
+        Returns:
+            Two masks (B, 1, T, N) over all frequencies, zero frequency first; ones for
+            a component that is not weighted.
 
         Raises:
-            ValueError: for ``"spatio_temporal"``, whose one mask is over time and
-                joints, not over frequencies.
+            ValueError: for ``"spatio_temporal"``, which masks frames and joints instead
+                of frequencies.
         """
         variant = self.variant
         if variant.attend:
@@ -110,19 +126,19 @@ class FrequencyAttention(nn.Module):
             magnitude = torch.fft.fft2(x).abs().mean(1, keepdim=True)
             mask = self._weights(variant.cosine, magnitude)
             return mask, mask
-        # The transform is linear: the mean over channels may come before it.
+        # The transform is linear: average the channels first.
         spectrum = torch.fft.fft2(x.mean(1, keepdim=True))
         cosine = self._weights(variant.cosine, spectrum.real)
         return cosine, self._weights(variant.sine, spectrum.imag)
 
     def _weights(self, network: str | None, component: Tensor) -> Tensor:
-        """Compute a component's weights; ones where no network weighs it."""
+        """Compute a component's weights; ones without a mask network."""
         if network is None:
             return torch.ones_like(component)
         return self.get_submodule(network)(component)
 
     def attend(self, x: Tensor) -> Tensor:
-        """Mask the spectrum of ``x`` (B, C, T, N) and transform back (Eq. 3-4)."""
+        """Mask the spectrum of ``x`` (B, C, T, N) and transform it back (Eq. 3-4)."""
         m_cos, m_sin = self.masks(x)
         spectrum = torch.fft.rfft2(x)
         f_cos = spectrum.real * symmetric_half(m_cos)
@@ -132,8 +148,8 @@ class FrequencyAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``X'`` (B, C, T, N) to ``X''`` of the same shape (Eq. 5).
 
-        Computed in float32 also under autocast: half precision has neither the range
-        of the zero frequency nor an FFT for every length.
+        The computation is in float32 even under autocast: the zero frequency can exceed
+        the range of half precision, which also lacks an FFT of arbitrary length.
         """
         variant = self.variant
         if not (variant.masks or variant.attend):

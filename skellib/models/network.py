@@ -1,6 +1,6 @@
 """The whole network: streams, classifiers and their fusion (Fig. 2, Fig. 6).
 
-Shapes use the paper's letters: a batch is (B, d, T, N, M), with d coordinates, T
+Shapes use the symbols of the paper: a batch is (B, d, T, N, M), with d coordinates, T
 frames, N joints and M bodies.
 """
 
@@ -22,14 +22,14 @@ from skellib.variants import FUSIONS, NORMALISATIONS, POOLINGS
 
 
 class Stream(nn.Module):
-    """One stream of Fig. 2: joints in, one feature vector per clip out.
+    """Compute the features of one stream of Fig. 2.
 
-    Input normalisation, transform network, frequency attention, ``M_1`` SLnL blocks,
-    local blocks, and the average over time and joints.
+    It consists of input normalisation, the transform network, frequency attention,
+    ``M_1`` SLnL blocks, local blocks, and the average over time and joints.
 
     Args:
-        channels, joints, bodies, frames: ``d``, ``N``, ``M``, ``T`` of the input.
-        config: everything else.
+        channels, joints, bodies, frames: ``d``, ``N``, ``M`` and ``T`` of the input.
+        config: configuration of the network.
 
     Attributes:
         out_features: length of the feature vector.
@@ -71,9 +71,13 @@ class Stream(nn.Module):
         self.out_features = width
 
     def transformed(self, x: Tensor) -> Tensor:
-        """``X'``: (B, d, T, N, M) to (B M', K d, T, N'), the attention's input.
+        """Compute ``X'``, the input of the attention (Section III-A).
 
-        M' is 1 where the bodies are stacked as joints, else M.
+        Args:
+            x: (B, d, T, N, M).
+
+        Returns:
+            (B M', K d, T, N'); M' is 1 if bodies are stacked as joints, else M.
         """
         b, d, t, n, m = x.shape
         if self.combine_bodies == "joints":
@@ -96,21 +100,29 @@ class Stream(nn.Module):
 
 
 class SLnLRFA(nn.Module):
-    """SLnL-rFA, every variant of the paper's tables (Fig. 2, Fig. 6, Table XI).
+    """Classify clips by SLnL-rFA or one of its variants (Fig. 2, Fig. 6, Table XI).
 
-    Without options this is the final model: both transforms, residual frequency
+    By default it is the final model of the paper: both transforms, residual frequency
     attention, three SLnL blocks, two streams and three classifiers. Mutual learning
-    changes the loss, not the network.
+    affects the loss, not the network.
 
     Args:
         num_classes: number of classes.
-        in_channels, joints, bodies, frames: ``d``, ``N``, ``M``, ``T`` of the input.
-        config: the network; the final model's by default.
+        in_channels, joints, bodies, frames: ``d``, ``N``, ``M`` and ``T`` of the input.
+        config: configuration of the network; that of the final model by default.
         options: settings of :class:`skellib.settings.ModelConfig` that differ from
             ``config``.
 
     Raises:
-        ValueError: for an unknown option or value, or more SLnL blocks than blocks.
+        ValueError: if an option or value is unknown, or ``slnl_blocks`` exceeds the
+            number of blocks.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> model = sk.SLnLRFA(num_classes=10, joints=20, frames=16)
+        >>> logits = model(torch.zeros(2, 3, 16, 20, 1))  # (B, d, T, N, M)
+        >>> {name: tuple(each.shape) for name, each in logits.items()}
+        {'fused': (2, 10), 'position': (2, 10), 'velocity': (2, 10)}
     """
 
     def __init__(
@@ -143,7 +155,14 @@ class SLnLRFA(nn.Module):
         initialise(self, config.initialisation)
 
     def stream_inputs(self, x: Tensor) -> dict[str, Tensor]:
-        """The input of each stream: the positions ``x``, or their velocity."""
+        """Compute the input of each stream: positions ``x`` or their velocities.
+
+        Args:
+            x: (B, d, T, N, M).
+
+        Returns:
+            (B, d, T, N, M) for each stream, by name.
+        """
         inputs = {}
         if "position" in self.streams:
             inputs["position"] = x
@@ -152,10 +171,14 @@ class SLnLRFA(nn.Module):
         return inputs
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """Features before the classifiers, by classifier.
+        """Compute the features that the classifiers receive.
 
-        ``x`` (B, d, T, N, M) gives (B, 256) for each stream and, under ``"fused"``,
-        what the deciding classifier sees: (B, 512) where features are concatenated.
+        Args:
+            x: (B, d, T, N, M).
+
+        Returns:
+            Features by classifier: (B, 256) for each stream, and their sum (B, 256) or
+            concatenation (B, 512) under ``"fused"``.
         """
         inputs = self.stream_inputs(x)
         features = {name: self.streams[name](part) for name, part in inputs.items()}
@@ -167,10 +190,15 @@ class SLnLRFA(nn.Module):
         return features
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Map (B, d, T, N, M) to logits (B, classes), by classifier.
+        """Compute the logits of each classifier.
 
-        ``"fused"`` is always there and decides (Section III-E, inference by p^c); with
-        ``fusion="multi_task"`` ``"position"`` and ``"velocity"`` are there too.
+        Args:
+            x: (B, d, T, N, M).
+
+        Returns:
+            Logits (B, classes) by classifier: ``"fused"``, which predicts the class
+            (p^c in Section III-E), and with ``fusion="multi_task"`` also
+            ``"position"`` and ``"velocity"``.
         """
         features = self.features(x)
         return {

@@ -11,8 +11,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from skellib.variants import AXES
 
-# Every kernel but cuDNN's, whose gradient is not finite for products that are not
-# scaled (PyTorch 2.11 in bfloat16 on an H200).
+# All kernels but cuDNN's, whose gradient is not finite for unscaled products (PyTorch
+# 2.11 in bfloat16 on an H200).
 KERNELS = [
     SDPBackend.FLASH_ATTENTION,
     SDPBackend.EFFICIENT_ATTENTION,
@@ -21,16 +21,16 @@ KERNELS = [
 
 
 def _to_sequences(x: Tensor, axes: str) -> Tensor:
-    """View (B, C, T, N) as (B, groups, positions, C): who attends to whom."""
-    if axes == "t":  # every joint by itself, along time
+    """Rearrange (B, C, T, N) to (B, groups, positions, C): attend within a group."""
+    if axes == "t":  # along time, each joint separately
         return x.permute(0, 3, 2, 1)
-    if axes == "s":  # every frame by itself, along the joints
+    if axes == "s":  # along the joints, each frame separately
         return x.permute(0, 2, 3, 1)
     return x.flatten(2).transpose(1, 2).unsqueeze(1)
 
 
 def _from_sequences(y: Tensor, axes: str, frames: int, joints: int) -> Tensor:
-    """The inverse of :func:`_to_sequences`: (B, groups, positions, C) to images."""
+    """Invert :func:`_to_sequences`: (B, groups, positions, C) to (B, C, T, N)."""
     if axes == "t":
         return y.permute(0, 3, 2, 1)
     if axes == "s":
@@ -39,32 +39,40 @@ def _from_sequences(y: Tensor, axes: str, frames: int, joints: int) -> Tensor:
 
 
 class ZeroConv(nn.Conv2d):
-    """A 1 x 1 convolution without bias whose weights start at zero (``W_w``)."""
+    """Apply a 1 x 1 convolution without bias, initialised to zero (``W_w``)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels, 1, bias=False)
 
     def reset_parameters(self) -> None:
-        super().reset_parameters()  # draws as any layer does, then forgets it
+        # Use up as many random numbers as any layer, so that later layers agree.
+        super().reset_parameters()
         nn.init.zeros_(self.weight)
 
 
 class NonLocal(nn.Module):
-    """An embedded-Gaussian non-local module (Eq. 6-11; Fig. 4a), no residual inside.
+    """Apply an embedded-Gaussian non-local module (Eq. 6-11; Fig. 4a).
 
-    ``y_i = W_w sum_j softmax_j(phi(x_i) . psi(x_j)) g(x_j)``, j over all positions.
-    The product is not scaled (Eq. 8), and ``W_w`` starts at zero, so that a new
-    module adds nothing to what it is merged into.
+    ``y_i = W_w sum_j softmax_j(phi(x_i) . psi(x_j)) g(x_j)``, over all positions j.
+    The product is not scaled (Eq. 8). There is no residual connection, and ``W_w`` is
+    zero at first, so that a new module contributes nothing.
 
     Args:
-        in_channels: ``P``.
-        out_channels: ``Q``.
-        embed_channels: ``L``.
-        axes: ``"t"``: the positions are the frames of one joint; ``"s"``: the joints
-            of one frame; ``"st"``: all joints of all frames.
+        in_channels: ``P``, channels of the input.
+        out_channels: ``Q``, channels of the output.
+        embed_channels: ``L``, channels of the embeddings phi and psi.
+        axes: what the positions are: ``"t"``, the frames of one joint; ``"s"``, the
+            joints of one frame; ``"st"``, all joints of all frames.
 
     Raises:
-        ValueError: for unknown ``axes``.
+        ValueError: if ``axes`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> module = sk.NonLocal(3, 8, embed_channels=8, axes="t")
+        >>> x = torch.rand(2, 3, 16, 20)  # (B, C, T, N)
+        >>> module(x).shape, module.affinity(x).shape
+        (torch.Size([2, 8, 16, 20]), torch.Size([2, 20, 16, 16]))
     """
 
     def __init__(
@@ -84,7 +92,7 @@ class NonLocal(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, P, T, N) to (B, Q, T, N)."""
         frames, joints = x.shape[-2:]
-        # scaled_dot_product_attention never stores the positions x positions matrix.
+        # scaled_dot_product_attention does not store the (positions, positions) matrix.
         with sdpa_kernel(KERNELS) if x.is_cuda else nullcontext():
             y = scaled_dot_product_attention(
                 _to_sequences(self.phi(x), self.axes),
@@ -96,11 +104,15 @@ class NonLocal(nn.Module):
 
     @torch.no_grad()
     def affinity(self, x: Tensor) -> Tensor:
-        """The weights with which each position looks at the others (Eq. 6, 8).
+        """Compute the attention weights between positions, for figures (Eq. 6, 8).
 
-        ``x`` (B, P, T, N) gives (B, groups, positions, positions), rows summing to 1;
-        groups and positions are (N, T) for ``"t"``, (T, N) for ``"s"`` and (1, T N)
-        for ``"st"``. For pictures: this does store the matrix.
+        Args:
+            x: (B, P, T, N).
+
+        Returns:
+            (B, groups, positions, positions) with rows that sum to 1. The numbers of
+            groups and positions are N and T for ``"t"``, T and N for ``"s"``, 1 and
+            T N for ``"st"``.
         """
         phi = _to_sequences(self.phi(x), self.axes)
         psi = _to_sequences(self.psi(x), self.axes)

@@ -1,7 +1,7 @@
-"""The normalisation of the raw input, "to normalize the scale" (Section IV-A).
+"""Normalise the raw input, "to normalize the scale" (Section IV-A).
 
-The paper does not say of what; each function here takes ``d`` and ``N`` and builds one
-reading, by :data:`skellib.variants.NORMALISATIONS`.
+The paper does not say over which axes. Each entry of
+:data:`skellib.variants.NORMALISATIONS` builds one interpretation from ``d`` and ``N``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from torch import Tensor, nn
 
 
 class JointNormalisation(nn.BatchNorm1d):
-    """Batch normalisation of each coordinate of each joint by itself.
+    """Normalise each coordinate of each joint separately, as ST-GCN does.
 
-    As ST-GCN and its followers normalise; :class:`torch.nn.BatchNorm2d` normalises
-    each coordinate over all joints instead, which keeps the skeleton's proportions.
+    :class:`torch.nn.BatchNorm2d` instead normalises each coordinate over all joints,
+    which preserves the proportions of the skeleton.
+
+    Args:
+        channels: ``d``, number of coordinates.
+        joints: ``N``, number of joints.
     """
 
     def __init__(self, channels: int, joints: int) -> None:
@@ -26,11 +30,11 @@ class JointNormalisation(nn.BatchNorm1d):
         return super().forward(flat).unflatten(1, (-1, joints)).transpose(2, 3)
 
 
-def over_channels(channels: int, joints: int) -> nn.Module:
-    """Build the batch normalisation of each coordinate over all joints."""
+def channel_normalisation(channels: int, joints: int) -> nn.Module:
+    """Build batch normalisation of each coordinate over all joints."""
     return nn.BatchNorm2d(channels)
 
 
-def nothing(channels: int, joints: int) -> nn.Module:
-    """Build no normalisation."""
+def no_normalisation(channels: int, joints: int) -> nn.Module:
+    """Build the identity."""
     return nn.Identity()

@@ -1,7 +1,7 @@
 """The transform network: new joints and new coordinate systems (Section III-A).
 
-Both transforms are linear and have no activation between them, so that their order
-does not change the result; the skeleton transform goes first because it then works on
+Both transforms are linear and have no activation between them, so that their order does
+not change the result. The skeleton transform comes first because it then operates on
 ``d`` channels instead of ``K d``.
 """
 
@@ -13,7 +13,7 @@ from skellib.variants import TRANSFORMS, resolve
 
 
 def two_convolutions(in_channels: int, out_channels: int) -> nn.Module:
-    """Build the CNN of the same depth that Table V compares with: linear, 3 x 3."""
+    """Build the CNN that Table V compares with: two linear 3 x 3 convolutions."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
         nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
@@ -21,24 +21,31 @@ def two_convolutions(in_channels: int, out_channels: int) -> nn.Module:
 
 
 class TransformNetwork(nn.Module):
-    """Adaptive transforms of a skeleton sequence (Section III-A; Table V).
+    """Apply learnt transforms to a skeleton sequence (Section III-A; Table V).
 
     Args:
-        channels: ``d``, the coordinates of a joint.
-        joints: ``N``, the joints of the input.
-        kind: a row of Table V, by :data:`skellib.variants.TRANSFORMS`. ``"none"``: raw
-            data; ``"coordinate"``: every joint in ``K`` oblique coordinate systems,
-            ``J_i = C_i^T J_0``; ``"skeleton"``: ``N'`` joints, each a combination of
-            the ``N``, ``S' = W_s S``; ``"both"``; ``"cnn"``: two linear convolutions.
-        coordinate_systems: ``K``.
-        new_joints: ``N'``.
+        channels: ``d``, number of coordinates of a joint.
+        joints: ``N``, number of joints of the input.
+        kind: a row of Table V, a name in :data:`skellib.variants.TRANSFORMS`.
+            ``"none"``: the raw data; ``"coordinate"``: each joint in ``K`` oblique
+            coordinate systems, ``J_i = C_i^T J_0``; ``"skeleton"``: ``N'`` joints, each
+            a linear combination of the ``N``, ``S' = W_s S``; ``"both"``; ``"cnn"``:
+            two linear convolutions.
+        coordinate_systems: ``K``, number of coordinate systems.
+        new_joints: ``N'``, number of new joints.
 
     Attributes:
-        out_channels: ``K d`` where coordinates are transformed, else ``d``.
-        out_joints: ``N'`` where joints are transformed, else ``N``.
+        out_channels: ``K d`` if coordinates are transformed, else ``d``.
+        out_joints: ``N'`` if joints are transformed, else ``N``.
 
     Raises:
-        ValueError: for an unknown ``kind``.
+        ValueError: if ``kind`` is unknown.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> transform = sk.TransformNetwork(3, 20, coordinate_systems=4, new_joints=32)
+        >>> transform(torch.zeros(2, 3, 16, 20)).shape  # (B, K d, T, N')
+        torch.Size([2, 12, 16, 32])
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from skellib.evaluation import score
 from skellib.losses import cross_entropy
 from skellib.paths import data_folder, write_text
 from skellib.provenance import stamp
-from skellib.records import Metrics, read_kept, to_json
+from skellib.records import Metrics, read_json, to_json
 from skellib.settings import PreprocessingConfig
 
 NAME = "nearest_neighbour"
@@ -124,4 +124,4 @@ def read(
         InputError: if the file is not such a record.
     """
     path = _path(dataset, protocol, fold, folder)
-    return read_kept(Baseline, path, "not a baseline's record; delete it")
+    return read_json(Baseline, path, "not a baseline's record; delete it")

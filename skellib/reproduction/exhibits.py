@@ -32,7 +32,7 @@ from skellib.preprocessing import (
     supports_rotation,
 )
 from skellib.provenance import stamp
-from skellib.records import read_kept, to_json
+from skellib.records import read_json, to_json
 from skellib.reproduction.results import columns_on, get_table
 
 Networks = Mapping[tuple[str, int], tuple[SLnLRFA, Experiment]]
@@ -215,7 +215,7 @@ class EmbeddingExhibit(Exhibit):
         label: classes of the test clips, (n,).
         points: t-SNE of the features by loss, (n, 2) each; its random state is the
             networks' seed.
-        spread: see :func:`skellib.evaluation.spread`, by loss.
+        spread: see :func:`skellib.evaluation.class_separation`, by loss.
     """
 
     kind: ClassVar[str] = "embedding"
@@ -260,7 +260,8 @@ class EmbeddingExhibit(Exhibit):
                 name: _rounded(torch.from_numpy(p), 2) for name, p in points.items()
             },
             spread={
-                name: evaluation.spread(f, clips.label) for name, f in features.items()
+                name: evaluation.class_separation(f, clips.label)
+                for name, f in features.items()
             },
         )
 
@@ -464,4 +465,4 @@ def read(kind: str, dataset: str, profile: str, folder: Path | None = None) -> A
         InputError: if the kind is unknown or the file is not such an exhibit.
     """
     path = exhibit_path(kind, dataset, profile, folder)
-    return read_kept(get_exhibit(kind), path, "not an exhibit; make it again")
+    return read_json(get_exhibit(kind), path, "not an exhibit; make it again")

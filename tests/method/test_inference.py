@@ -125,7 +125,7 @@ def test_fewer_bodies_are_filled_up(trained) -> None:
     [
         (
             lambda clip: np.repeat(clip, 4, axis=1),
-            r"bodies, the network was trained on",
+            r"bodies, but the network was trained on",
         ),
         (lambda clip: clip[:, :, :3], r"4 joints, 3 channels\) of layout 'custom pup"),
         (lambda clip: clip[..., :2], "3 channels"),

@@ -45,7 +45,7 @@ def test_a_record_keeps_every_value(old) -> None:
         values = leaves(old["experiment"][section])
         assert all(value in leaves(new["experiment"][section]) for value in values)
     assert new["experiment"]["training"]["draws"] == "sequential"
-    assert new["answers"] is None
+    assert new["test_logits"] is None
 
 
 def test_former_names_and_the_former_profile(old) -> None:
@@ -72,7 +72,7 @@ def test_a_name_that_is_taken_loses_nothing(tmp_path) -> None:
     shutil.copy(OLD, tmp_path)
     ((_, after),) = migrate([tmp_path])
     shutil.copy(OLD, tmp_path)
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         migrate([tmp_path])
     assert after.exists() and (tmp_path / OLD.name).exists()
 

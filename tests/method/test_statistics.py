@@ -140,7 +140,7 @@ def test_one_pair_resolves_nothing():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: summarise([]), "values: expected one or more numbers"),
+        (lambda: summarise([]), "values: expected a sequence of one or more"),
         (lambda: summarise([1.0, math.nan]), "values: all numbers must be finite"),
         (lambda: paired([1.0], [1.0, 2.0]), "baseline_values: 2 numbers"),
         (lambda: paired([1.0], [math.inf]), "baseline_values: all numbers"),

@@ -98,14 +98,14 @@ def test_the_networks_are_rows_of_their_tables():
 
 def test_spread_by_hand():
     features = torch.tensor([[0.0, 0.0], [0.0, 2.0], [6.0, 0.0], [6.0, 2.0]])
-    found = evaluation.spread(features, torch.tensor([0, 0, 1, 1]))
+    found = evaluation.class_separation(features, torch.tensor([0, 0, 1, 1]))
     assert found["within"] == pytest.approx(1.0)
     assert found["between"] == pytest.approx(3.0)
     assert found["ratio"] == pytest.approx(3.0)
     # One clip: 2 to its own class, (6 + sqrt(40)) / 2 to the other.
     other = (6 + 40**0.5) / 2
     assert found["silhouette"] == pytest.approx(1 - 2 / other)
-    scaled = evaluation.spread(7 * features, torch.tensor([0, 0, 1, 1]))
+    scaled = evaluation.class_separation(7 * features, torch.tensor([0, 0, 1, 1]))
     assert scaled["ratio"] == pytest.approx(found["ratio"])
 
 
