@@ -14,7 +14,7 @@ from skellib.errors import InputError
 
 @dataclass(frozen=True)
 class Layout:
-    """Joints and bones of one kind of skeleton.
+    """Describe the joints and bones of one kind of skeleton (Fig. 7).
 
     Attributes:
         name: ``"ntu25"``, ``"kinect20"``, ...; custom names begin with ``"custom "``.
@@ -30,6 +30,14 @@ class Layout:
     Raises:
         InputError: a joint number out of range, a duplicate name, bones that are not
             one tree, or weights that do not sum to 1.
+
+    Example:
+        >>> import skellib as sk
+        >>> arm = sk.Layout(name="custom arm", joints=("shoulder", "elbow", "hand"),
+        ...                 bones=((0, 1), (1, 2)), center=((0, 1.0),), pairs=(),
+        ...                 up=(1, 1), dims=3)
+        >>> arm.size
+        3
     """
 
     name: str
@@ -260,6 +268,13 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (_NTU25, _KINECT20, _UTD20, _SBU15, _OPENPOSE18, _COCO17)
 }
+"""Layouts of the supported data sets by name (Fig. 7).
+
+Example:
+    >>> import skellib as sk
+    >>> sk.LAYOUTS["ntu25"].size, sk.LAYOUTS["kinect20"].joints[0]
+    (25, 'hip centre')
+"""
 
 
 def get(name: str) -> Layout:

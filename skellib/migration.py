@@ -31,8 +31,8 @@ SHAPE = {
 """Arguments for the shape of the network's input: first edition's name to current."""
 
 
-# Fingerprints of the first edition held the name of the source; these are the data sets
-# that its records were made with, and their fingerprints now.
+# Fingerprints of the first edition depended on the name of the source. For each data set
+# of its records: the former and the current fingerprint.
 FINGERPRINTS = {
     "5d1099f4f264df44d54d8cca9b96ee5661ed13b364967735145b216af2494967": (
         "d54a4542a7c57d39af38819f8bdc4037303c18ba42876d1ce445e60f6723f379"  # N-UCLA

@@ -353,7 +353,7 @@ class RecordStore:
             yield read_record(path)
 
     def has(self, experiment: Experiment) -> bool:
-        """Tell whether an experiment has a record, of any seed."""
+        """Return whether an experiment has a record with any seed."""
         folder = self.folder / experiment.dataset
         return any(folder.glob(f"{experiment.key}-seed*.json"))
 

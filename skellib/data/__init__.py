@@ -82,7 +82,7 @@ def load(
     *,
     fold: int = 0,
 ) -> tuple[PackedDataset, PackedDataset]:
-    """Load the training and the test clips of a data set.
+    """Load the training and the test clips of a data set (Section IV-A).
 
     Args:
         name: ``"synthetic"``, or a data set that was prepared: ``"nucla"``, ...
@@ -96,6 +96,12 @@ def load(
     Raises:
         InputError: an unknown name, protocol or fold, or a missing file; the message
             contains the command that makes it.
+
+    Example:
+        >>> import skellib as sk
+        >>> train_set, test_set = sk.load("synthetic", protocol="cross_subject")
+        >>> set(train_set.subject) & set(test_set.subject)
+        set()
     """
     dataset = open_dataset(name, root)
     train, test = split(dataset, protocol or default_of(dataset), fold)

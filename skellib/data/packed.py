@@ -50,7 +50,7 @@ _LOCAL_HEADER = struct.Struct(
 
 @dataclass(frozen=True, eq=False)
 class PackedDataset:
-    """Clips of a data set: the frames of all clips in one array, and their metadata.
+    """Hold the clips of a data set: all frames in one array, and their metadata.
 
     n clips of F frames in total, up to M bodies of N joints with C channels. A joint
     whose C values are all 0 in a frame is missing there; a body with no joint is
@@ -74,6 +74,13 @@ class PackedDataset:
         key: short name of the data set, such as ``"nucla"``.
         source: one line that says what the data set was made from.
         fingerprint: SHA-256 of the contents of the whole data set; kept by subsets.
+
+    Example:
+        >>> import skellib as sk
+        >>> clips, _ = sk.load("synthetic")
+        >>> waving = clips.subset(clips.label == 0)
+        >>> waving.clip(0).shape[1:], clips.classes[0]  # (M, N, C)
+        ((1, 20, 3), 'wave slowly')
     """
 
     joints: np.ndarray

@@ -53,7 +53,7 @@ def test_the_first_line_is_a_sentence(name: str) -> None:
 def test_every_parameter_is_documented(name: str) -> None:
     text = documentation(name)
     described = section(text, "Args") + section(text, "Attributes")
-    entries = re.findall(r"^    ([\w, *]+):", described, re.M)
+    entries = re.findall(r"^    (\w[\w, ]*):", described, re.M)
     documented = {word for entry in entries for word in re.findall(r"\w+", entry)}
     assert not [each for each in parameters(name) if each not in documented]
 
@@ -76,7 +76,7 @@ def test_no_parameter_is_documented_that_is_not_there() -> None:
         if not inspect.isfunction(getattr(sk, name)):
             continue
         entries = re.findall(
-            r"^    ([\w, *]+):", section(documentation(name), "Args"), re.M
+            r"^    (\w[\w, ]*):", section(documentation(name), "Args"), re.M
         )
         for entry in entries:
             assert set(re.findall(r"\w+", entry)) <= set(parameters(name)), name

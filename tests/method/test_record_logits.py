@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from skellib.data import load, synthetic, without_leakage
 from skellib.errors import InputError
 from skellib.experiment import final_model
-from skellib.records import Epoch, RecordStore, TestAnswers, read_record
+from skellib.records import Epoch, RecordStore, TestLogits, read_record
 from skellib.training import Execution, train
 from tests.method.test_records import make_record
 
@@ -48,14 +48,22 @@ def run(data, folder, **options):
 def test_a_records_logits_give_its_accuracy_again(data, tmp_path) -> None:
     run(data, tmp_path)
     (record,) = RecordStore(tmp_path / "records")
-    assert record.answers is not None and record.version == 2
-    assert record.answers.array().shape == (24, data[1].num_classes)
-    assert record.answers.accuracy() == record.test.top1
-    assert record.answers.label == data[1].label.tolist()
+    assert record.test_logits is not None and record.version == 2
+    assert record.test_logits.array().shape == (24, data[1].num_classes)
+    assert record.test_logits.accuracy() == record.test.top1
+    assert record.test_logits.label == data[1].label.tolist()
     leaked = np.flatnonzero(~without_leakage(*data)).tolist()
-    assert record.answers.leaked == leaked
+    assert record.test_logits.leaked == leaked
     if record.clean:
-        assert record.answers.accuracy(clean=True) == record.clean.top1
+        assert record.test_logits.accuracy(clean=True) == record.clean.top1
+
+
+def test_logits_under_their_former_name_are_read(data, tmp_path) -> None:
+    run(data, tmp_path)
+    (path,) = tmp_path.glob("records/*/*.json")
+    record = read_record(path)
+    path.write_text(path.read_text().replace('"test_logits"', '"answers"'))
+    assert read_record(path) == record and record.test_logits is not None
 
 
 @given(
@@ -65,8 +73,8 @@ def test_a_records_logits_give_its_accuracy_again(data, tmp_path) -> None:
 def test_half_precision_keeps_the_first_place(logits, label) -> None:
     order = np.sort(logits, axis=1)
     logits[:, 0] += np.float32(1e-3) * (order[:, -1] == order[:, -2])  # no ties
-    answers = TestAnswers.of(logits, np.array(label), np.zeros(5, bool))
-    kept = answers.array()
+    kept_logits = TestLogits.of(logits, np.array(label), np.zeros(5, bool))
+    kept = kept_logits.array()
     assert (kept.max(1) == 0).all()
     first = logits.argmax(1)
     assert (kept[np.arange(5), first] == 0).all()
@@ -75,9 +83,9 @@ def test_half_precision_keeps_the_first_place(logits, label) -> None:
 
 
 def test_logits_that_do_not_fit_the_labels_are_refused() -> None:
-    answers = TestAnswers.of(np.eye(3), np.arange(3), np.zeros(3, bool))
-    with pytest.raises(ValidationError, match="one row of classes for each label"):
-        TestAnswers(**{**answers.model_dump(), "label": [0, 1]})
+    kept_logits = TestLogits.of(np.eye(3), np.arange(3), np.zeros(3, bool))
+    with pytest.raises(ValidationError, match="one value per class for each label"):
+        TestLogits(**{**kept_logits.model_dump(), "label": [0, 1]})
 
 
 def test_the_best_epoch_is_named_as_what_it_is() -> None:
