@@ -81,10 +81,10 @@ reproduce: $(STAMP)  ## train what has no record yet: PROFILE=full DATASETS="nuc
 gpu-queue: $(STAMP)  ## print what a GPU would run now, best first: BUDGET=60 minutes
 	$(BIN)/python -m skellib queue --profile full $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))
 
-gpu-run: $(STAMP)  ## carry that queue out here, JOBS=2 at once; records are saved as runs end
+gpu-run: $(STAMP)  ## train that queue here, JOBS=2 runs at once; each run is recorded as it ends
 	for job in $$(seq $(JOBS)); do \
 	  $(BIN)/python -m skellib queue --profile full $(addprefix --datasets ,$(DATASETS)) \
-	    $(addprefix --budget ,$(BUDGET)) --run $(EXECUTION) & \
+	    $(addprefix --budget ,$(BUDGET)) --run --concurrent-runs $(JOBS) $(EXECUTION) & \
 	done; wait
 
 bench: $(STAMP)  ## time the reading of NTU RGB+D beside a plain parser

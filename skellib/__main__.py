@@ -7,12 +7,12 @@ from typing import Any
 
 import typer
 
-from skellib.cli import batch, data, exchange, inspect, keep, own, runs
+from skellib.cli import batch, convert, data, exchange, inspect, keep, own, runs
 from skellib.errors import InputError
 
-# Some versions of Typer carry their own copy of Click: the base class of usage errors
-# is found through Typer's own name for one of them.
-UsageFault: Any = next(
+# Some versions of Typer contain a copy of Click. Find the base class of usage errors by
+# way of one that Typer exports.
+UsageError: Any = next(
     c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
 )
 
@@ -37,12 +37,13 @@ for command in (
     batch.queue,
     batch.status,
     batch.table,
+    convert.migrate,
 ):
     app.command()(command)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; bad input is one line on standard error and status 2."""
+    """Run the command line; bad input gives one line on stderr and exit status 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         status = app(
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     except InputError as error:
         print(f"skellib: {error}", file=sys.stderr)
         sys.exit(2)
-    except UsageFault as error:
+    except UsageError as error:
         print(f"skellib: {error.format_message()}", file=sys.stderr)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):

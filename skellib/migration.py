@@ -28,10 +28,10 @@ SHAPE = {
     "bodies": "bodies",
     "frames": "frames",
 }
-"""Arguments for the shape of the network's input: first edition's name to current."""
+"""Arguments for the shape of a network's input: former to current name."""
 
 
-# Fingerprints of the first edition depended on the name of the source. For each data set
+# The first edition included the name of the source in fingerprints. For each data set
 # of its records: the former and the current fingerprint.
 FINGERPRINTS = {
     "5d1099f4f264df44d54d8cca9b96ee5661ed13b364967735145b216af2494967": (

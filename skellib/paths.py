@@ -114,7 +114,12 @@ def atomic_write(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 atomically; create its folder if necessary."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path, sync=False) as file:
-        file.write(text.encode("utf-8"))
+    """Write a text file in UTF-8 atomically; create its folder if necessary.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path, sync=False) as file:
+            file.write(text.encode("utf-8"))

@@ -1,5 +1,5 @@
-"""What the command line can do, a module for each kind of work.
+"""Commands of the command line, one module per kind of task.
 
-The libraries that compute are imported inside the commands that need them, so that
---help and a misspelt option answer at once.
+Slow imports such as PyTorch are inside the commands, so that ``--help`` and errors in
+options appear immediately.
 """

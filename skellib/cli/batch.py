@@ -1,10 +1,11 @@
-"""Commands on many runs: the reproduction and what it has so far."""
+"""Commands for many runs: reproduce, queue, status and tables."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +28,10 @@ from skellib.cli.options import (
 )
 from skellib.errors import InputError
 
+if TYPE_CHECKING:
+    from skellib.reproduction.estimates import Estimates
+    from skellib.reproduction.plan import Run
+
 
 def reproduce(
     profile: ProfileOption = "quick",
@@ -37,33 +42,33 @@ def reproduce(
         bool | None,
         typer.Option(
             "--train/--no-train",
-            help="Train before the notebooks. Unless given: not where --notebooks "
-            "selects some, and in quick only for --tables; a quick notebook trains "
-            "what it shows.",
+            help="Train before the notebooks are executed. Default: not with "
+            "--notebooks, and for quick only with --tables, since a quick notebook "
+            "trains what it shows.",
             show_default=False,
         ),
     ] = None,
     notebooks: Annotated[
         list[str] | None,
-        typer.Option(help="Some notebooks, by name or number. Repeatable."),
+        typer.Option(help="Only these notebooks, by name or number. Repeatable."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Runs, and then notebooks, at the same time.", min=1)
+        int, typer.Option(help="Number of concurrent runs, and notebooks.", min=1)
     ] = 2,
     scheduler: Annotated[
         str | None,
-        typer.Option(help="Address of a Dask cluster that carries out the runs."),
+        typer.Option(help="Address of a Dask cluster for the runs."),
     ] = None,
     devices: Annotated[
         int | None,
         typer.Option(
-            help="GPUs that the workers share, a run on each; all unless given.", min=1
+            help="Number of GPUs that the workers share. Default: all.", min=1
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of executed copies; book/executed/PROFILE unless given."
+            help="Folder of executed notebooks. Default: book/executed/PROFILE."
         ),
     ] = None,
     accelerator: AcceleratorOption = "auto",
@@ -72,9 +77,10 @@ def reproduce(
     graphs: GraphsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
-    """Train what has no record, then execute the notebooks where the book shows them.
+    """Train the runs that have no record, then execute the notebooks of the book.
 
-    Killed and started again, it goes on where it was. Several may work on one store.
+    If it is interrupted, the same command resumes it. Several processes can share the
+    same folder of records.
     """
     from skellib.reproduction.execute import RunError
     from skellib.reproduction.notebooks import NotebookError
@@ -106,22 +112,28 @@ def queue(
     seeds: SeedsOption = None,
     budget: Annotated[
         float | None,
-        typer.Option(help="Minutes: only the best that fits into them.", min=0),
+        typer.Option(help="Minutes: only the first runs that fit.", min=0),
     ] = None,
     run: Annotated[
         bool,
         typer.Option(
             "--run",
-            help="Carry the runs out here, one after another. Start it several times "
-            "to have as many at once.",
+            help="Train the runs on this machine, one after another. Start the command "
+            "several times to train several runs at once.",
         ),
     ] = False,
+    concurrent_runs: Annotated[
+        int,
+        typer.Option(
+            help="How many such commands share the device, for the records.", min=1
+        ),
+    ] = 1,
     root: RootOption = None,
     records: Annotated[
         Path | None,
         typer.Option(
-            help="Where new records go; the profile's own folder unless given. "
-            "Records of either count as done."
+            help="Folder of new records. Default: that of the profile. Runs with a "
+            "record in either are done."
         ),
     ] = None,
     checkpoints: CheckpointsOption = None,
@@ -131,10 +143,10 @@ def queue(
     graphs: GraphsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
-    """Print the runs that have no record, most valuable first, with their minutes.
+    """Print the runs that have no record, most valuable first, with estimated minutes.
 
-    The minutes of profile full are those of a GPU, this machine's or the one last
-    recorded; with --run, and of the other profiles, those of this machine.
+    Minutes are for this machine; without --run, those of profile full are for a GPU,
+    this machine's or the one recorded last.
     """
     from skellib.records import RecordStore
     from skellib.reproduction import estimates, execute, plan
@@ -154,12 +166,7 @@ def queue(
         f"profile {profile}: {len(todo)} runs to do, {len(asked) - len(todo)} "
         f"recorded; minutes on {timed.device}, {source}"
     )
-    print("   # minutes      sum  run")
-    total = 0.0
-    for number, each in enumerate(shown, start=1):
-        minutes = timed.minutes(each)
-        total += minutes
-        print(f"{number:4d} {minutes:7.1f} {total:8.1f}  {each}")
+    _print_queue(shown, timed)
     if budget is not None:
         print(f"{len(shown)} of {len(todo)} fit into {budget:g} minutes", flush=True)
     if not run:
@@ -170,7 +177,14 @@ def queue(
             store,
             budget,
             estimates=timed,
-            execution=execution_of(accelerator, precision, compile, graphs, threads),
+            execution=execution_of(
+                accelerator,
+                precision,
+                compile,
+                graphs,
+                threads,
+                concurrent_runs=concurrent_runs,
+            ),
             root=root,
             checkpoints=checkpoints,
         )
@@ -180,22 +194,32 @@ def queue(
     print(f"{len(done)} new records in {store.folder}")
 
 
+def _print_queue(runs: Sequence[Run], estimates: Estimates) -> None:
+    """Print a line for each run, with its minutes and the sum so far."""
+    print("   # minutes      sum  run")
+    total = 0.0
+    for number, run in enumerate(runs, start=1):
+        minutes = estimates.minutes(run)
+        total += minutes
+        print(f"{number:4d} {minutes:7.1f} {total:8.1f}  {run}")
+
+
 def status(
     profile: Annotated[
-        str | None, typer.Option(help="quick, laptop or paper; all unless given.")
+        str | None, typer.Option(help="quick, laptop or full. Default: all.")
     ] = None,
     datasets: Annotated[
         list[str] | None,
-        typer.Option(help="Those of the tables unless given. Repeatable."),
+        typer.Option(help="Default: those of the tables. Repeatable."),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(help="Runs that each row should have.", min=1)
+        int, typer.Option(help="Number of runs that each row should have.", min=1)
     ] = 5,
     records: StoreOption = None,
 ) -> None:
-    """Show which runs are recorded and missing, by table, and which files are stale.
+    """Show the recorded and the missing runs of each table, and invalid records.
 
-    Ends with status 1 where a file among the records is not a usable record.
+    The exit status is 1 if a file in the folder of records is not a valid record.
     """
     from skellib.experiment import PROFILES
     from skellib.reproduction import coverage, render
@@ -207,17 +231,17 @@ def status(
         counts = coverage.coverage(store, each, datasets, seeds)
         print(f"Profile {each}, {seeds} seeds a row; {store.folder}")
         print(render.plain(counts), end="\n\n")
-    spoilt = 0
+    invalid = 0
     for folder, store in stores.items():
         usable, refused = coverage.scan(store)
         dirty = sum(record.stamp.get("clean") is False for record in usable)
-        print(f"{folder}: {len(usable)} records, {dirty} made from a changed tree")
+        print(f"{folder}: {len(usable)} records, {dirty} made with uncommitted changes")
         for record in coverage.orphan_records(usable):
             print(f"in no table: {store.path(record.experiment, record.seed)}")
         for reason in refused:
-            print(f"stale or spoilt: {reason}")
-        spoilt += len(refused)
-    if spoilt:
+            print(f"outdated or invalid: {reason}")
+        invalid += len(refused)
+    if invalid:
         raise typer.Exit(1)
 
 
@@ -225,22 +249,23 @@ def table(
     number: Annotated[str, typer.Argument(help=f"{TABLE_NAMES}.")],
     profile: Annotated[
         str | None,
-        typer.Option(help="quick, laptop or paper; the last two unless given."),
+        typer.Option(help="quick, laptop or full. Default: laptop and full."),
     ] = None,
     datasets: Annotated[
         list[str] | None,
         typer.Option(
-            help="The table's own, for quick the synthetic one, unless given. "
-            "Repeatable."
+            help="Default: those of the table, or synthetic for quick. Repeatable."
         ),
     ] = None,
     clean: Annotated[
         bool,
-        typer.Option("--clean", help="Only test clips without a twin in training."),
+        typer.Option(
+            "--clean", help="Without test clips that have a duplicate in training."
+        ),
     ] = False,
     records: StoreOption = None,
 ) -> None:
-    """Show a table of the paper beside what is recorded, row by row."""
+    """Show a table of the paper with the recorded results, row by row."""
     from skellib.reproduction import render, results
 
     profiles = [profile] if profile else ["laptop", "full"]

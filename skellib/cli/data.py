@@ -1,4 +1,4 @@
-"""Commands that make data sets."""
+"""The command that prepares data sets."""
 
 from __future__ import annotations
 
@@ -21,31 +21,29 @@ def prepare(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="ntu, kinetics, sysu, nucla, utd_mhad or sbu; a name of yours for a "
-            "file of CTR-GCN, ST-GCN or PYSKL; custom for data of your own."
+            help="ntu, kinetics, sysu, nucla, utd_mhad or sbu; a new name for a file "
+            "of CTR-GCN, ST-GCN or PYSKL; custom for your own data."
         ),
     ],
     source: Annotated[
         list[Path],
         typer.Option(
-            help="The data set as downloaded: a folder, a zip, or one file with all "
-            "of it. Repeatable."
+            help="The data set as downloaded: a folder, a zip archive, or a single "
+            "file. Repeatable."
         ),
     ],
     root: RootOption = None,
-    name: Annotated[
-        str | None, typer.Option(help="What to call a custom data set.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of a custom data set.")] = None,
     layout: Annotated[
         str | None,
-        typer.Option(help="A custom data set's skeleton: a layout's name or its file."),
+        typer.Option(help="Skeleton layout of a custom data set: name or file."),
     ] = None,
     successive: Annotated[
         bool,
         typer.Option(
             "--successive",
-            help="Take the rows of a custom data set's tables as successive frames, "
-            "whatever their frame numbers.",
+            help="Read the rows of a custom data set's tables as successive frames, "
+            "regardless of their frame numbers.",
         ),
     ] = False,
     strict: Annotated[
@@ -54,14 +52,14 @@ def prepare(
     dtype: Annotated[str, typer.Option(help="float32 or float16.")] = "float32",
     workers: Annotated[
         int | None,
-        typer.Option(help="Processes that parse; every core unless given.", min=1),
+        typer.Option(help="Processes that read files. Default: all cores.", min=1),
     ] = None,
     max_megabytes: Annotated[
         int | None,
-        typer.Option(help="The most that is read of one file; 64 unless given.", min=1),
+        typer.Option(help="Size limit of a single file. Default: 64.", min=1),
     ] = None,
 ) -> None:
-    """Read a data set's original files and write them packed, ready to train on.
+    """Convert the original files of a data set to a packed file, for training.
 
     Files that cannot be used are skipped and listed beside the packed file. If it is
     interrupted, the same command resumes it.

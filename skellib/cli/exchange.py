@@ -1,4 +1,4 @@
-"""Commands that hand data sets to other projects."""
+"""The command that exports data sets for other projects."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from typing import Annotated
 
 import typer
 
-from skellib.cli.options import ProtocolOption, RootOption
+from skellib.cli.options import FoldOption, ProtocolOption, RootOption
 
 
 def export(
     dataset: Annotated[
-        str, typer.Argument(help="synthetic, or one that was prepared.")
+        str, typer.Argument(help="synthetic, or the name of a prepared data set.")
     ],
     form: Annotated[str, typer.Option("--format", help="ctrgcn, stgcn or pyskl.")],
     out: Annotated[
         Path,
-        typer.Option(help="The .npz or .pkl to write; for stgcn a folder."),
+        typer.Option(help="The .npz or .pkl file to write; a folder for stgcn."),
     ],
     protocol: ProtocolOption = None,
-    fold: Annotated[
-        int, typer.Option(help="Where the protocol has several.", min=0)
-    ] = 0,
+    fold: FoldOption = 0,
     root: RootOption = None,
 ) -> None:
-    """Write a data set, split by a protocol, in a format that other projects read."""
+    """Export a data set, split by a protocol, in the format of another project."""
     from skellib.data import open_dataset
     from skellib.readers import interchange
 

@@ -1,4 +1,4 @@
-"""Commands that look at a packed data set."""
+"""Commands that analyse a packed data set."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from typing import Annotated
 
 import typer
 
-from skellib.cli.options import ProtocolOption, RootOption
-from skellib.errors import InputError
+from skellib.cli.options import FoldOption, ProtocolOption, RootOption
 
 NameArgument = Annotated[
-    str, typer.Argument(help="synthetic, or one that was prepared.")
+    str, typer.Argument(help="synthetic, or the name of a prepared data set.")
 ]
 OutOption = Annotated[
-    Path | None, typer.Option(help="Write what was found to this JSON file, too.")
+    Path | None, typer.Option(help="Also write the result to this JSON file.")
 ]
 CompareOption = Annotated[
     bool,
     typer.Option(
         "--compare/--no-compare",
-        help="Search for similar clips too, not only for the same numbers: every clip "
-        "with every other.",
+        help="Compare all pairs of clips, to find similar ones, and not only clips "
+        "with the same numbers.",
     ),
 ]
 
@@ -31,18 +30,19 @@ def card(
     root: RootOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The JSON file; data/cards/NAME.json unless given."),
+        typer.Option(help="JSON file to write. Default: data/cards/NAME.json."),
     ] = None,
     compare: CompareOption = True,
 ) -> None:
-    """Measure a data set: clips, classes, lengths, missing joints, duplicates."""
+    """Summarise a data set: clips, classes, lengths, missing joints, duplicates."""
     from skellib.data import open_dataset
+    from skellib.paths import write_text
     from skellib.readers import cards
     from skellib.records import to_json
 
     measured = cards.card(open_dataset(name, root), compare)
     path = out or cards.card_path(name)
-    _write(path, to_json(measured))
+    write_text(path, to_json(measured))
     lengths = measured.lengths
     if name in cards.INFO:
         print(f"{cards.INFO[name].title}: {cards.INFO[name].what}")
@@ -77,25 +77,28 @@ def card(
 def duplicates(
     name: NameArgument,
     protocol: ProtocolOption = None,
-    fold: Annotated[int, typer.Option(help="Where a protocol has several.")] = 0,
+    fold: FoldOption = 0,
     root: RootOption = None,
     out: OutOption = None,
     compare: CompareOption = True,
-    limit: Annotated[int, typer.Option(help="Pairs of each kind to show.", min=0)] = 5,
+    limit: Annotated[
+        int, typer.Option(help="Number of pairs of each kind to show.", min=0)
+    ] = 5,
 ) -> None:
-    """Search for clips that hold the same recording, across a split and within it.
+    """Find clips of the same recording, across the split and within each side.
 
-    Kinds: exact (same numbers), moved (but for one displacement), overlap (some frames
-    with the same numbers), near (much closer than different clips are), mirrored.
+    Kinds: exact (same numbers), moved (same but for a translation), overlap (some
+    frames with the same numbers), near (much closer than different clips), mirrored.
     """
     from skellib.data import load
+    from skellib.paths import write_text
     from skellib.readers.duplicates import KINDS, find
     from skellib.records import to_json
 
     train, test = load(name, protocol, root, fold=fold)
     report = find(train, test, compare=compare)
     if out is not None:
-        _write(out, to_json(report))
+        write_text(out, to_json(report))
     print(
         f"{name}: {report.train_clips} training clips, {report.test_clips} test clips"
     )
@@ -114,12 +117,3 @@ def duplicates(
         print(f"leaked:  {number:5d} of class {each}")
     if out is not None:
         print(out)
-
-
-def _write(path: Path, text: str) -> None:
-    from skellib.paths import write_text
-
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None

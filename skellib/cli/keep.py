@@ -1,4 +1,4 @@
-"""Commands that keep something of a run with the repository: weights, figures."""
+"""Commands that add results of a run to the repository: weights, exhibits."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from skellib.cli.options import (
     DatasetOption,
     ProfileOption,
     RootOption,
+    trained_weights,
 )
 
-SeedOption = Annotated[int, typer.Option(help="Of the run.", min=0)]
+SeedOption = Annotated[int, typer.Option(help="Seed of the run.", min=0)]
 
 
 def keep(
     dataset: DatasetOption = "nucla",
     profile: ProfileOption = "laptop",
-    table: Annotated[str, typer.Option(help="The table of the run's row.")] = "IV",
-    row: Annotated[str, typer.Option(help="Its label there.")] = "SLnL-rFA+ML",
+    table: Annotated[str, typer.Option(help="Table that contains the run.")] = "IV",
+    row: Annotated[
+        str, typer.Option(help="Label of the row in the table.")
+    ] = "SLnL-rFA+ML",
     seed: SeedOption = 0,
     root: RootOption = None,
     checkpoints: CheckpointsOption = None,
 ) -> None:
-    """Copy a run's final weights, in half precision, to where readers find them."""
+    """Copy the final weights of a run to data/weights, in half precision."""
     from skellib import weights
     from skellib.data import load
     from skellib.reproduction import results
@@ -34,10 +37,14 @@ def keep(
     chosen = results.get_table(table)
     column = results.columns_on(chosen, dataset)[0]
     experiment = chosen.row(row).experiment(column, profile)
-    source = weights.weights_path(experiment, seed, checkpoints)
-    model, _, _ = weights.load_model(source)
-    train_set, _ = load(dataset, experiment.protocol, root)
+    source = trained_weights(experiment, seed, checkpoints)
+    # Released weights may be those of the first edition's experiment.
+    model, experiment, _ = weights.load_model(source)
     target = weights.released_weights_path(experiment, seed)
+    if source == target:
+        print(f"{target}: already there; train the run to replace it")
+        return
+    train_set, _ = load(dataset, experiment.protocol, root)
     weights.save_weights(model.half(), target, experiment, seed, train_set)
     print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB")
 
@@ -53,12 +60,12 @@ def exhibit(
     root: RootOption = None,
     checkpoints: CheckpointsOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder; data/exhibits unless given.")
+        Path | None, typer.Option(help="Folder. Default: data/exhibits.")
     ] = None,
 ) -> None:
-    """Keep what a figure shows of trained networks, small enough for the repository.
+    """Compute what a figure shows of trained networks, and add it to data/exhibits.
 
-    ``rotation`` (accuracy on rotated test clips) has several seeds of its own.
+    rotation (accuracy on rotated test clips) ignores --seed: it uses several seeds.
     """
     from skellib import weights
     from skellib.data import load, open_dataset
@@ -68,7 +75,7 @@ def exhibit(
     networks = {}
     for name, experiment in chosen.experiments(dataset, profile).items():
         for each in chosen.seeds or (seed,):
-            path = weights.weights_path(experiment, each, checkpoints)
-            networks[name, each] = weights.load_model(path)[0], experiment
+            path = trained_weights(experiment, each, checkpoints)
+            networks[name, each] = weights.load_model(path)[:2]
     every, pair = open_dataset(dataset, root), load(dataset, experiment.protocol, root)
     print(exhibits.write(chosen.make(networks, every, *pair), out))

@@ -1,4 +1,4 @@
-"""Options and helpers that several commands share."""
+"""Options and helpers shared by several commands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from skellib.errors import InputError
 
 if TYPE_CHECKING:
+    from skellib.experiment import Experiment
     from skellib.records import Metrics, RecordStore
     from skellib.training import Execution
 
@@ -20,58 +21,60 @@ TABLE_NAMES = (
 )
 
 DatasetOption = Annotated[
-    str, typer.Option(help="synthetic, or one that was prepared.")
+    str, typer.Option(help="synthetic, or the name of a prepared data set.")
 ]
 ProtocolOption = Annotated[
-    str | None, typer.Option(help="The data set's first unless given.")
+    str | None, typer.Option(help="Default: the first protocol of the data set.")
 ]
-FoldOption = Annotated[int, typer.Option(help="Where a protocol has several.")]
+FoldOption = Annotated[
+    int, typer.Option(help="Number of the fold, for a protocol with several.", min=0)
+]
 RootOption = Annotated[
     Path | None,
-    typer.Option(help="Where packed data sets live; data/packed unless given."),
+    typer.Option(help="Folder of packed data sets. Default: data/packed."),
 ]
 RecordsOption = Annotated[
-    Path | None, typer.Option(help="Where the record goes; data/records unless given.")
+    Path | None, typer.Option(help="Folder of the record. Default: data/records.")
 ]
 StoreOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of records; the profile's own unless given."),
+    typer.Option(help="Folder of records. Default: that of the profile."),
 ]
 CheckpointsOption = Annotated[
     Path | None,
-    typer.Option(help="Where weights go; data/checkpoints unless given."),
+    typer.Option(help="Folder of checkpoints and weights. Default: data/checkpoints."),
 ]
-ProfileOption = Annotated[str, typer.Option(help="quick, laptop or paper.")]
+ProfileOption = Annotated[str, typer.Option(help="quick, laptop or full.")]
 DatasetsOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Unless given: synthetic in quick, else those of the tables that were "
-        "prepared. Repeatable."
+        help="Default: synthetic for quick, otherwise the data sets of the tables that "
+        "were prepared. Repeatable."
     ),
 ]
 TablesOption = Annotated[
     list[str] | None,
-    typer.Option(help=f"Runs of these tables: {TABLE_NAMES}. Repeatable."),
+    typer.Option(help=f"Only runs of these tables: {TABLE_NAMES}. Repeatable."),
 ]
 SeedsOption = Annotated[
     int | None,
-    typer.Option(help="Seeds of each row; one in quick, else five.", min=1),
+    typer.Option(help="Seeds per row. Default: one for quick, otherwise five.", min=1),
 ]
-AcceleratorOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+AcceleratorOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 PrecisionOption = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")]
 CompileOption = Annotated[
-    bool, typer.Option("--compile", help="torch.compile the network.")
+    bool, typer.Option("--compile", help="Compile the network by torch.compile.")
 ]
 GraphsOption = Annotated[
-    bool, typer.Option("--graphs", help="Capture each step as one CUDA graph.")
+    bool, typer.Option("--graphs", help="Run each training step as one CUDA graph.")
 ]
 ThreadsOption = Annotated[
-    int, typer.Option(help="Processor threads; 0: PyTorch's choice.", min=0)
+    int, typer.Option(help="CPU threads; 0 leaves the choice to PyTorch.", min=0)
 ]
 
 
-def _value(text: str) -> Any:
-    """A number, tuple or the like where ``text`` is one, else the text itself."""
+def _parse_value(text: str) -> Any:
+    """Parse a Python literal such as a number or tuple; return other text as it is."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -79,18 +82,18 @@ def _value(text: str) -> Any:
 
 
 def assignments(pairs: list[str], option: str) -> dict[str, Any]:
-    """``["a.b=1"]`` as ``{"a.b": 1}``."""
+    """Parse settings: ``["a.b=1"]`` becomes ``{"a.b": 1}``."""
     values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
             raise InputError(f"{option} {pair}: write NAME=VALUE")
-        values[name.strip()] = _value(text.strip())
+        values[name.strip()] = _parse_value(text.strip())
     return values
 
 
 def protocol_of(dataset: str, protocol: str | None, root: Path | None) -> str:
-    """The protocol that was asked for, or the data set's first."""
+    """Return the given protocol, or else the default of the data set."""
     from skellib.data import PROTOCOLS, default_of, open_dataset
 
     if protocol is not None:
@@ -108,8 +111,9 @@ def execution_of(
     threads: int,
     devices: int = 1,
     nodes: int = 1,
+    concurrent_runs: int = 1,
 ) -> Execution:
-    """How runs are carried out, by the options of that name."""
+    """Build the execution settings from the options of the same names."""
     from skellib.training import Execution
 
     return Execution(
@@ -120,19 +124,40 @@ def execution_of(
         compile=compile,
         graphs=graphs,
         threads=threads,
+        concurrent_runs=concurrent_runs,
     )
 
 
 def store_of(profile: str, folder: Path | None) -> RecordStore:
-    """The records in a folder, or the profile's own."""
+    """Open the records in a folder, or else those of the profile."""
     from skellib.records import RecordStore
     from skellib.reproduction.plan import store_for
 
     return RecordStore(folder) if folder else store_for(profile)
 
 
+def trained_weights(
+    experiment: Experiment, seed: int, checkpoints: Path | None
+) -> Path:
+    """Find the weights of a run: trained on this machine, or else released ones.
+
+    Raises:
+        InputError: if there are none; the message says how to train them.
+    """
+    from skellib.weights import find_weights, weights_path
+
+    path = find_weights(experiment, seed, checkpoints)
+    if path is None:
+        raise InputError(
+            f"{weights_path(experiment, seed, checkpoints)}: no such file; train it "
+            f"with `python -m skellib train --dataset {experiment.dataset} "
+            f"--profile {experiment.profile}`, or give --checkpoint"
+        )
+    return path
+
+
 def scores(test: Metrics, clean: Metrics | None) -> str:
-    """Accuracy on all test clips, and on those without a twin in training."""
+    """Format the accuracy on all test clips, and on those that are not leaked."""
     text = f"{100 * test.top1:.1f} % of {test.clips} test clips"
     if clean is not None:
         text += f", {100 * clean.top1:.1f} % of the {clean.clips} clean"

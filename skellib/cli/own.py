@@ -1,4 +1,4 @@
-"""Commands that use a trained network: how often it is right, and what a clip shows."""
+"""Commands that use a trained network: evaluate it, classify clips."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from skellib.cli.options import (
     assignments,
     protocol_of,
     scores,
+    trained_weights,
 )
 from skellib.errors import InputError
 
@@ -30,55 +31,49 @@ def evaluate(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="Weights that `train` wrote (.safetensors); unless given, those of "
-            "the run that --profile, --set and --seed name."
+            help="Weights that `train` wrote (.safetensors). Default: those of the run "
+            "given by --profile, --set and --seed."
         ),
     ] = None,
     protocol: ProtocolOption = None,
     fold: FoldOption = 0,
     profile: Annotated[
-        str, typer.Option(help="Of the run: quick, laptop or paper.")
+        str, typer.Option(help="Profile of the run: quick, laptop or full.")
     ] = "quick",
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Of the run, as for `train`. Repeatable.",
+            help="Setting of the run, as for `train`. Repeatable.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the run.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the run.", min=0)] = 0,
     root: RootOption = None,
     checkpoints: CheckpointsOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write all metrics there too, as JSON.")
+        Path | None, typer.Option(help="Also write all metrics to this JSON file.")
     ] = None,
 ) -> None:
-    """Measure a trained network on a data set's test clips: top-1, top-5, by class."""
+    """Compute the accuracy of a trained network on test clips, also by class."""
     from skellib.data import load
     from skellib.experiment import final_model
     from skellib.inference import Predictor
     from skellib.paths import write_text
-    from skellib.weights import weights_path
 
     protocol = protocol_of(dataset, protocol, root)
     if checkpoint is None:
         changes = {"fold": fold, **assignments(settings or [], "--set")}
         experiment = final_model(dataset, profile, protocol).replace(**changes)
-        checkpoint = weights_path(experiment, seed, checkpoints)
-        if not checkpoint.is_file():
-            raise InputError(
-                f"{checkpoint}: no such file; train it with `python -m skellib train "
-                f"--dataset {dataset} --profile {profile}`, or give --checkpoint"
-            )
+        checkpoint = trained_weights(experiment, seed, checkpoints)
     train_set, test_set = load(dataset, protocol, root, fold=fold)
     predictor = Predictor(checkpoint)
     known = predictor.experiment
     if (known.dataset, known.protocol, known.fold) != (dataset, protocol, fold):
         print(
             f"skellib: {checkpoint}: trained on {known.dataset}, protocol "
-            f"{known.protocol}, fold {known.fold}: test clips may be among its "
-            "training clips",
+            f"{known.protocol}, fold {known.fold}; it may have been trained on "
+            "these test clips",
             file=sys.stderr,
         )
     test, clean = predictor.evaluate(train_set, test_set)
@@ -96,15 +91,12 @@ def evaluate(
             "test": test.model_dump(mode="json"),
             "clean": clean and clean.model_dump(mode="json"),
         }
-        try:
-            write_text(out, json.dumps(report, indent=1) + "\n")
-        except OSError as error:
-            raise InputError(f"{out}: cannot be written ({error.strerror})") from None
+        write_text(out, json.dumps(report, indent=1) + "\n")
 
 
 def _by_class(test: Metrics, classes: tuple[str, ...]) -> list[str]:
-    """Lines for top-5, where there are classes enough, and for each class."""
-    lines = [] if test.top5 is None else [f"{100 * test.top5:.1f} % among the first 5"]
+    """Format the top-5 accuracy, if there is one, and the accuracy of each class."""
+    lines = [] if test.top5 is None else [f"{100 * test.top5:.1f} % top-5"]
     width = max(map(len, classes))
     for name, row, share in zip(classes, test.confusion, test.per_class, strict=True):
         score = "no clip" if share is None else f"{100 * share:5.1f} % of {sum(row)}"
@@ -117,7 +109,7 @@ def predict(
         list[Path],
         typer.Argument(
             help="A .npy (frames, joints, channels) or (frames, bodies, joints, "
-            "channels), a .csv as of one's own data, or a file as a data set has them."
+            "channels), a .csv as for `prepare custom`, or a file of a data set."
         ),
     ],
     checkpoint: Annotated[
@@ -126,10 +118,11 @@ def predict(
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="Whose file format the clips have; that of the weights unless given."
+            help="Data set whose file format the clips have. Default: that of the "
+            "weights."
         ),
     ] = None,
-    top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 5,
+    top: Annotated[int, typer.Option(help="Number of classes to show.", min=1)] = 5,
     successive: Annotated[
         bool,
         typer.Option(
@@ -139,10 +132,10 @@ def predict(
         ),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: all classes of every clip.")
+        bool, typer.Option("--json", help="Print all classes of each clip as JSON.")
     ] = False,
 ) -> None:
-    """Name what clips show: the most likely classes with their probabilities."""
+    """Classify clips: print the most likely classes with their probabilities."""
     from skellib.inference import Predictor
     from skellib.readers import FORMATS
     from skellib.readers.single_clip import read_clip
@@ -156,16 +149,16 @@ def predict(
         )
     formats = FORMATS.get(key, ())
     predictor = Predictor(checkpoint)
-    answers: list[dict[str, Any]] = []
+    predictions: list[dict[str, Any]] = []
     for path in clips:
         clip = read_clip(path, predictor.layout, formats, successive)
         (found,) = predictor.all_probabilities([clip], [str(path)])
         order = found.argsort()[::-1]
         ranked = {predictor.classes[i]: float(found[i]) for i in order}
-        answers.append({"clip": str(path), "probabilities": ranked})
+        predictions.append({"clip": str(path), "probabilities": ranked})
         if not as_json:
             print(path)
             for name, share in list(ranked.items())[:top]:
                 print(f"  {100 * share:5.1f} %  {name}")
     if as_json:
-        print(json.dumps(answers, indent=1))
+        print(json.dumps(predictions, indent=1))

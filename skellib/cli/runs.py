@@ -1,4 +1,4 @@
-"""Commands on one network: train it, compare it."""
+"""Commands for one run: train a network, measure a baseline."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def train(
     profile: Annotated[
         str,
         typer.Option(
-            help="quick: proves the path; laptop: a smaller network for a processor; "
-            "paper: the paper's settings."
+            help="quick: a narrow network, to check that everything runs; laptop: a "
+            "smaller network for a CPU; full: the settings of the paper."
         ),
     ] = "quick",
     protocol: ProtocolOption = None,
     fold: FoldOption = 0,
-    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the run.", min=0)] = 0,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,25 +49,34 @@ def train(
             "Repeatable.",
         ),
     ] = None,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew", help="Train even if there is a record, and replace the record."
+        ),
+    ] = False,
     root: RootOption = None,
     records: StoreOption = None,
     checkpoints: CheckpointsOption = None,
     accelerator: AcceleratorOption = "auto",
-    devices: Annotated[int, typer.Option(help="GPUs for this one run.", min=1)] = 1,
-    nodes: Annotated[int, typer.Option(help="Machines for this one run.", min=1)] = 1,
+    devices: Annotated[
+        int, typer.Option(help="GPUs per machine for this run.", min=1)
+    ] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines for this run.", min=1)] = 1,
     precision: PrecisionOption = "32-true",
     compile: CompileOption = False,
     graphs: GraphsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
-    """Train the final model, or a variant of it, and write the run's record.
+    """Train the final model, or a variant of it, and write the record of the run.
 
-    Killed and started again, it goes on from its last epoch. A run that has its
-    record already is not trained again.
+    An interrupted run resumes from its last epoch. A run that has a record is not
+    trained again, unless --anew is given.
     """
     from skellib.data import load
     from skellib.experiment import final_model
     from skellib.training import train as train_run
+    from skellib.weights import find_weights
 
     protocol = protocol_of(dataset, protocol, root)
     experiment = final_model(dataset, profile, protocol).replace(
@@ -78,10 +87,10 @@ def train(
     )
     store = store_of(profile, records)
     path = store.path(experiment, seed)
-    known = path.is_file()
-    # Of several processes that share the run, the first one speaks.
-    leads = os.environ.get("LOCAL_RANK", "0") == "0"
-    say = print if leads else (lambda *_: None)
+    known = path.is_file() and not anew
+    # If several processes share the run, only the first one prints.
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    say = print if first else (lambda *_: None)
     say(
         f"{dataset} {experiment.protocol}, profile {profile}, {experiment.key}, "
         f"seed {seed}: {len(train_set)} clips train, {len(test_set)} test"
@@ -96,11 +105,16 @@ def train(
         execution=execution_of(
             accelerator, precision, compile, graphs, threads, devices, nodes
         ),
+        anew=anew,
     )
     say(
         f"{'recorded before' if known else 'recorded'}: "
         f"{scores(record.test, record.clean)}, {record.seconds:.0f} s; {path}"
     )
+    weights = find_weights(experiment, seed, checkpoints)
+    if known:
+        say("nothing was trained; add --anew to train it again")
+    say(f"weights: {weights or 'not on this machine; add --anew to train them'}")
 
 
 def baseline(
@@ -110,7 +124,7 @@ def baseline(
     root: RootOption = None,
     records: RecordsOption = None,
 ) -> None:
-    """Measure the nearest neighbour: what a network must beat to have learnt."""
+    """Classify the test clips by their nearest neighbour, as a baseline."""
     from skellib.data import load
     from skellib.reproduction import baselines
 

@@ -1,4 +1,4 @@
-"""How long a run will take: its true operations at the rate of recorded runs."""
+"""Estimate the time of runs from their operations and the speed of recorded runs."""
 
 from __future__ import annotations
 
@@ -19,21 +19,27 @@ from skellib.records import RecordStore, RunRecord
 from skellib.reproduction.plan import Run
 from skellib.weights import build_model
 
-# Multiply-accumulates a second where no record says better: a data-centre GPU in
-# single precision, and two cores of a server's processor.
 GUESSED_RATE = {"cuda": 1e13, "cpu": 2e10}
-# Of the recorded runs that are alike, the last ones count: code gets faster.
-REMEMBERED = 5
+"""Multiply-accumulates per second without any record.
+
+For a data-centre GPU in single precision, and for two cores of a server CPU.
+"""
+RECENT_RUNS = 5
+"""Number of similar runs that an estimate uses: the latest, since code gets faster."""
 
 
 @cache
-def work(experiment: Experiment, root: Path | str | None = None) -> int:
-    """Multiply-accumulates of a run, a backward pass counted as two forward ones.
+def count_macs(experiment: Experiment, root: Path | str | None = None) -> int:
+    """Count the multiply-accumulates of a run, without running it.
 
-    Nothing is computed but shapes.
+    A backward pass counts as two forward passes.
+
+    Args:
+        experiment: the experiment.
+        root: folder of packed data sets.
 
     Raises:
-        InputError: if the data set is not here.
+        InputError: if the data set has not been prepared.
     """
     train_set, test_set = load(
         experiment.dataset, experiment.protocol, root, fold=experiment.fold
@@ -47,17 +53,21 @@ def work(experiment: Experiment, root: Path | str | None = None) -> int:
 
 
 class Estimates:
-    """Estimates of run times on one device.
+    """Estimate the time of runs on one device.
 
-    The rate is the median of the last recorded runs of the same data set and profile
-    on the device; where there is none, of the same profile; then of all; then a guess.
+    The speed is the median of the latest recorded runs on the device with the same data
+    set and profile; without any, of those with the same profile; without any, of all;
+    without any, it is a guess.
 
     Args:
-        records: to learn from; those of other devices are passed over.
-        device: its name in the records' stamps; this machine's unless given.
-        accelerator: ``"cuda"`` or ``"cpu"``, what the device is; this machine's unless
-            given.
+        records: recorded runs; those on other devices are ignored.
+        device: name of the device in the stamps of records; by default this machine's.
+        accelerator: type of the device, ``"cuda"`` or ``"cpu"``; by default this
+            machine's.
         root: folder of packed data sets.
+
+    Attributes:
+        records: number of records used.
     """
 
     def __init__(
@@ -73,37 +83,37 @@ class Estimates:
         self.root = root
         self.records = 0
         self._timed: defaultdict[tuple[str, ...], deque[tuple[Experiment, float]]]
-        self._timed = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._timed = defaultdict(lambda: deque(maxlen=RECENT_RUNS))
         for record in sorted(records, key=lambda record: str(record.stamp.get("date"))):
-            self.learn(record)
+            self.add_record(record)
 
-    def learn(self, record: RunRecord) -> None:
-        """Take a record into account, if it is of this device."""
+    def add_record(self, record: RunRecord) -> None:
+        """Add the time of a recorded run if it is from this device."""
         if record.stamp.get("device") == self.device:
-            self.note(record.experiment, record.seconds)
+            self.add(record.experiment, record.seconds)
             self.records += 1
 
-    def note(self, experiment: Experiment, seconds: float) -> None:
-        """Take into account that an experiment took so long on the device."""
+    def add(self, experiment: Experiment, seconds: float) -> None:
+        """Add the time of a run on this device."""
         for scope in _scopes(experiment):
             self._timed[scope].append((experiment, seconds))
 
-    def knows(self, experiment: Experiment) -> bool:
-        """Whether one of the same data set and profile was timed on the device."""
+    def has(self, experiment: Experiment) -> bool:
+        """Return whether there is a time for the same data set and profile."""
         return _scopes(experiment)[0] in self._timed
 
     def minutes(self, run: Run) -> float:
-        """How long a run will take."""
-        return work(run.experiment, self.root) / self._rate(run.experiment) / 60
+        """Estimate the minutes that a run will take."""
+        return count_macs(run.experiment, self.root) / self._rate(run.experiment) / 60
 
     def _rate(self, experiment: Experiment) -> float:
-        """Multiply-accumulates a second."""
+        """Return the multiply-accumulates per second."""
         for scope in _scopes(experiment):
             rates = []
             for other, seconds in self._timed.get(scope, ()):
                 try:
-                    rates.append(work(other, self.root) / seconds)
-                except InputError:  # its data set is not here
+                    rates.append(count_macs(other, self.root) / seconds)
+                except InputError:  # its data set has not been prepared
                     continue
             if rates:
                 return statistics.median(rates)
@@ -111,19 +121,19 @@ class Estimates:
 
 
 def _scopes(experiment: Experiment) -> tuple[tuple[str, ...], ...]:
-    """What a run's rate may be taken from: the most alike first, then everything."""
+    """Return the groups of runs to compare with, the most similar ones first."""
     return (experiment.dataset, experiment.profile), (experiment.profile,), ()
 
 
 def estimate(run: Run, store: RecordStore, device: str | None = None) -> float:
-    """Minutes that a run will take on a device; see :class:`Estimates`."""
+    """Estimate the minutes that a run will take on a device; see :class:`Estimates`."""
     return Estimates(store, device).minutes(run)
 
 
 def estimates_for_gpu(
     records: Iterable[RunRecord], root: Path | str | None = None
 ) -> Estimates:
-    """For this machine's GPU, else for the one that was last recorded, else for any."""
+    """Create estimates for this machine's GPU, or else the one recorded last."""
     records = list(records)
     if torch.cuda.is_available():
         return Estimates(records, root=root)
@@ -135,9 +145,14 @@ def estimates_for_gpu(
 def fit_to_budget(
     queue: Iterable[Run], estimates: Estimates, budget: float
 ) -> list[Run]:
-    """The first runs of a queue, one after another, whose estimates fit the minutes.
+    """Select the runs of a queue that fit into a time budget.
 
-    A run that no longer fits is passed over for later ones that do.
+    A run that does not fit into the remaining time is skipped in favour of later ones.
+
+    Args:
+        queue: runs, most valuable first.
+        estimates: estimates of their times.
+        budget: minutes.
     """
     chosen, left = [], budget
     for run in queue:

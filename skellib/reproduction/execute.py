@@ -1,4 +1,4 @@
-"""Train what has no record: in this process, or by Dask in several."""
+"""Train the runs that have no record, in this process or by Dask in several."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ from skellib.reproduction.plan import Run, missing, recorded
 from skellib.training import Execution, train
 
 POLL_SECONDS = 1.0
-# PyTorch's generators and thread counts belong to a whole process.
-_one_at_a_time = threading.Lock()
+"""Seconds between checks on runs that other processes are training."""
+
+# PyTorch's random generators and thread count are global: one run at a time.
+_process_lock = threading.Lock()
 
 
 class RunError(RuntimeError):
-    """Some runs failed; the message says how many, and which was the first and why."""
+    """Report that runs failed: how many, and the first one with its reason."""
 
 
 Outcome = RunRecord | Exception | None
-"""Of a run: its record, why it failed, or None if another process is at it."""
+"""Result of a run: its record, its error, or None if another process is training it."""
 
 Executor = Callable[[Sequence[Run]], Iterator[tuple[Run, Outcome]]]
+"""Function that executes runs and yields the outcome of each as it ends."""
 
 
 def ensure_records(
@@ -51,42 +54,43 @@ def ensure_records(
     checkpoints: Path | str | None = None,
     progress: bool = True,
 ) -> list[RunRecord]:
-    """The records of runs; those that have none are trained.
+    """Return the records of runs; train those that have none.
 
-    One worker trains in this process; several, or a scheduler, need Dask distributed
-    (the extra ``cluster``). A worker that dies costs what it did since its run's last
-    checkpoint: another goes on from there. A run that another runner holds is waited
-    for. A run that fails does not stop the others.
+    One worker trains in this process; several workers, or a scheduler, require Dask
+    distributed (the extra ``cluster``). If a worker dies, another resumes its run from
+    the last checkpoint. Runs that another process is training are waited for. A run
+    that fails does not stop the others.
 
     Args:
-        runs: from :func:`skellib.reproduction.plan.runs`, say.
-        store: where the records go; the project's unless given.
-        workers: processes of this machine, each with one run at a time.
-        scheduler: address of a Dask cluster to use instead, whose workers see the same
-            folders. Give them one thread each: each carries out one run at a time.
-        devices: how many GPUs of this machine the workers share; all unless given.
-        execution: precision and the like; its threads are those of each worker.
+        runs: runs, for example from :func:`skellib.reproduction.plan.runs`.
+        store: where to write the records; by default the project's ``data/records``.
+        workers: number of processes on this machine, each with one run at a time.
+        scheduler: address of a Dask cluster to use instead. Its workers must see the
+            same folders and have one thread each, to train one run at a time.
+        devices: number of GPUs on this machine that the workers share; by default all.
+        execution: execution settings of each run.
         root: folder of packed data sets.
         checkpoints: folder of checkpoints and weights.
-        progress: print a line for each run, with its estimate, and the total.
+        progress: whether to print a line for each run, with its estimate, and a total.
 
     Returns:
-        A record for each of ``runs``, in their order.
+        The records of ``runs``, in the same order.
 
     Raises:
-        InputError: for a record that is damaged or foreign, before any training.
+        InputError: if a record is damaged or belongs to another run; nothing is trained
+            then.
         RunError: at the end, if runs failed.
     """
     store = store or RecordStore()
-    way = RunContext(store, checkpoints, root, execution or Execution())
-    waiting = missing(dict.fromkeys(runs), store)
-    if waiting:
-        with _carrier(way, workers, scheduler, devices) as (carry_out, at_once):
-            report = Report(waiting, Estimates(store, root=root), at_once, progress)
-            report.start(len(set(runs)) - len(waiting))
-            failures = _until_done(waiting, carry_out, report)
+    context = RunContext(store, checkpoints, root, execution or Execution())
+    pending = missing(dict.fromkeys(runs), store)
+    if pending:
+        with _executor(context, workers, scheduler, devices) as (executor, parallel):
+            report = Report(pending, Estimates(store, root=root), parallel, progress)
+            report.start(len(set(runs)) - len(pending))
+            failures = _run_all(pending, executor, report)
         report.stop()
-        _raise(failures, len(waiting))
+        _raise_failures(failures, len(pending))
     records = [recorded(run, store) for run in runs]
     return [record for record in records if record is not None]
 
@@ -101,68 +105,81 @@ def run_within_budget(
     root: Path | str | None = None,
     checkpoints: Path | str | None = None,
 ) -> list[RunRecord]:
-    """Carry out the best of a queue that fits into some minutes, one after another.
+    """Train the runs of a queue that fit into a time budget, one after another.
 
-    Each time it takes the first run of the queue whose estimate is no more than what
-    is left. Each record is written the moment its run is done, and makes the next
-    estimates better. On a GPU that no record tells of, two trial epochs come first.
-    Runs that another runner holds or has done are passed over: to fill a GPU, start
-    several.
+    The next run is always the first of the queue whose estimate fits into the remaining
+    time. Its record is written as soon as it ends, and improves the later estimates. On
+    a GPU without any record, two trial epochs are timed first. Runs that another
+    process is training or has recorded are skipped, so that several processes can share
+    a GPU.
 
     Args:
-        queue: most valuable first.
-        store: where the records go.
-        budget: minutes; no end unless given.
-        estimates: of the device at hand; learns from the runs.
-        execution, root, checkpoints: as in :func:`ensure`.
+        queue: runs, most valuable first.
+        store: where to write the records.
+        budget: minutes; by default unlimited.
+        estimates: estimates for this device, updated after each run.
+        execution, root, checkpoints: as in :func:`ensure_records`.
 
     Returns:
         The new records.
 
     Raises:
-        InputError: for a record that is damaged or foreign.
+        InputError: if a record is damaged or belongs to another run.
         RunError: at the end, if runs failed.
     """
-    began = time.monotonic()
-    way = RunContext(store, checkpoints, root, execution or Execution())
-    waiting, made = missing(queue, store), []
+    start = time.monotonic()
+    context = RunContext(store, checkpoints, root, execution or Execution())
+    pending, new = missing(queue, store), []
     failures: dict[Run, Exception] = {}
 
-    def left() -> float:
-        spent = (time.monotonic() - began) / 60
-        return float("inf") if budget is None else budget - spent
+    def remaining() -> float:
+        elapsed = (time.monotonic() - start) / 60
+        return float("inf") if budget is None else budget - elapsed
 
-    while waiting and left() > 0:
-        first = waiting[0].experiment
-        if estimates.accelerator == "cuda" and not estimates.knows(first):
-            way.try_out(waiting[0], estimates)
-        remaining = left()
-        fits = (run for run in waiting if estimates.minutes(run) <= remaining)
-        run = next(fits, None)
+    while pending and remaining() > 0:
+        first = pending[0]
+        if estimates.accelerator == "cuda" and not estimates.has(first.experiment):
+            context.time_trial(first, estimates)
+        run = _first_that_fits(pending, estimates, remaining())
         if run is None:
             break
-        waiting.remove(run)
+        pending.remove(run)
         known = recorded(run, store)
-        if known is not None:  # by another runner, meanwhile
-            estimates.learn(known)
+        if known is not None:  # another process has trained it in the meantime
+            estimates.add_record(known)
             continue
         expected = estimates.minutes(run)
-        for _, outcome in _here(way, [run]):
-            if outcome is None:
-                continue
-            if isinstance(outcome, RunRecord):
-                estimates.learn(outcome)
-                made.append(outcome)
-            else:
-                failures[run] = outcome
-            print(_line(run, outcome, expected), flush=True)
-    _raise(failures, len(made) + len(failures))
-    return made
+        ((_, outcome),) = _run_here(context, [run])
+        if outcome is None:
+            continue
+        if isinstance(outcome, RunRecord):
+            estimates.add_record(outcome)
+            new.append(outcome)
+        else:
+            failures[run] = outcome
+        print(_result_line(run, outcome, expected), flush=True)
+    _raise_failures(failures, len(new) + len(failures))
+    return new
+
+
+def _first_that_fits(
+    pending: Sequence[Run], estimates: Estimates, minutes: float
+) -> Run | None:
+    """Return the first run whose estimate fits into some minutes, None if none does."""
+    return next((run for run in pending if estimates.minutes(run) <= minutes), None)
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where and how runs are carried out; it travels to the workers."""
+    """Hold the folders and execution settings of runs; it is sent to each worker.
+
+    Attributes:
+        store: where to write the records.
+        checkpoints: folder of checkpoints and weights.
+        root: folder of packed data sets.
+        execution: execution settings of each run.
+        gpus: identifiers of the GPUs that the workers share.
+    """
 
     store: RecordStore
     checkpoints: Path | str | None = None
@@ -170,18 +187,19 @@ class RunContext:
     execution: Execution = Execution()
     gpus: tuple[str, ...] = ()
 
-    def carry_out(self, run: Run) -> RunRecord | None:
-        """Train a run unless it is recorded; None if another process is at it."""
+    def train(self, run: Run) -> RunRecord | None:
+        """Train a run unless it has a record; return None if another process does."""
         record = self.store.path(run.experiment, run.seed)
-        with _one_at_a_time, run_lock(record) as mine:
-            if not mine:
+        with _process_lock, run_lock(record) as acquired:
+            if not acquired:
                 return None
-            done = recorded(run, self.store)
-            return done or self._train(run, self.store, self.checkpoints)
+            known = recorded(run, self.store)
+            return known or self._train(run, self.store, self.checkpoints)
 
     def _train(
         self, run: Run, store: RecordStore, checkpoints: Path | str | None
     ) -> RunRecord:
+        """Train a run and write its record to a store."""
         experiment = run.experiment
         return train(
             experiment,
@@ -198,75 +216,75 @@ class RunContext:
             progress=False,
         )
 
-    def on_worker(self, run: Run) -> RunRecord | None:
-        """As :meth:`carry_out`, in a worker of a local cluster and on its GPU."""
+    def train_on_worker(self, run: Run) -> RunRecord | None:
+        """Train a run as :meth:`train` does, in a Dask worker on its GPU."""
         if self.gpus:
             from distributed import get_worker
 
-            # Before CUDA starts in this process, and the same for all of its runs.
+            # Before CUDA is initialised in this process; the same for all its runs.
             gpu = self.gpus[int(get_worker().name) % len(self.gpus)]
             os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        return self.carry_out(run)
+        return self.train(run)
 
-    def try_out(self, run: Run, estimates: Estimates) -> None:
-        """Time an epoch of a run, after one that warms up, and keep nothing of it."""
+    def time_trial(self, run: Run, estimates: Estimates) -> None:
+        """Time one epoch of a run, after one to warm up; keep no record of either."""
         epoch = run.experiment.replace(**{"training.epochs": 1})
         for _ in range(2):
             with tempfile.TemporaryDirectory() as folder:
                 record = self._train(Run(epoch, 0), RecordStore(folder), folder)
-        estimates.note(record.experiment, record.seconds)
+        estimates.add(record.experiment, record.seconds)
 
 
 class Report:
-    """A line for each run that ends, and the total.
+    """Print a line for each run that ends, and a total.
 
     Args:
-        runs: that are to be carried out.
-        estimates: of their times; learns from those that end.
-        at_once: how many go on at the same time.
-        shown: print the lines.
+        runs: runs to train.
+        estimates: estimates of their times.
+        parallel: number of runs at the same time.
+        shown: whether to print.
     """
 
     def __init__(
-        self, runs: Sequence[Run], estimates: Estimates, at_once: int, shown: bool
+        self, runs: Sequence[Run], estimates: Estimates, parallel: int, shown: bool
     ) -> None:
-        self.estimates, self.at_once, self.shown = estimates, at_once, shown
+        self.estimates, self.parallel, self.shown = estimates, parallel, shown
         self.minutes = {run: estimates.minutes(run) if shown else 0.0 for run in runs}
         self.total, self.done = len(runs), 0
-        self.began = time.monotonic()
+        self.started = time.monotonic()
 
     def _print(self, text: str) -> None:
         if self.shown:
             print(text, flush=True)
 
-    def left(self) -> float:
-        """Minutes until all are done."""
-        return sum(self.minutes.values()) / self.at_once
+    def remaining(self) -> float:
+        """Estimate the minutes until all runs have ended."""
+        return sum(self.minutes.values()) / self.parallel
 
     def start(self, recorded: int) -> None:
-        """Say what is to come."""
+        """Print the number of runs and the estimated time."""
         self._print(
             f"{self.total} runs to train, {recorded} recorded: about "
-            f"{self.left():.1f} min, {self.at_once} at a time, on "
+            f"{self.remaining():.1f} min, {self.parallel} at a time, on "
             f"{self.estimates.device}"
         )
 
     def end(self, run: Run, outcome: RunRecord | Exception) -> None:
-        """Say how a run ended."""
+        """Print how a run ended."""
         self.done += 1
         expected = self.minutes.pop(run)
         number = f"[{self.done:{len(str(self.total))}d}/{self.total}]"
-        line = _line(run, outcome, expected)
-        self._print(f"{number} {line}; {self.left():.1f} min left")
+        line = _result_line(run, outcome, expected)
+        self._print(f"{number} {line}; {self.remaining():.1f} min left")
 
     def stop(self) -> None:
-        """Say how long everything took."""
-        took = (time.monotonic() - self.began) / 60
+        """Print the total time."""
+        took = (time.monotonic() - self.started) / 60
         self._print(f"{self.done} runs in {took:.1f} min")
 
 
-def _line(run: Run, outcome: RunRecord | Exception, expected: float) -> str:
-    """How a run ended, in words."""
+def _result_line(run: Run, outcome: RunRecord | Exception, expected: float) -> str:
+    """Describe how a run ended; ``expected`` is the estimate in minutes."""
     if isinstance(outcome, Exception):
         return f"{run}  FAILED  {_reason(outcome)}"
     return (
@@ -276,73 +294,86 @@ def _line(run: Run, outcome: RunRecord | Exception, expected: float) -> str:
 
 
 def _reason(error: Exception) -> str:
+    """Return the first line of an error's message, with its type."""
     name = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
     return name + (str(error).strip() or "no message").splitlines()[0]
 
 
-def _raise(failures: dict[Run, Exception], total: int) -> None:
-    """Raise for the first of the failures, if there is one."""
+def _raise_failures(failures: dict[Run, Exception], total: int) -> None:
+    """Raise a RunError if there are failures."""
     for run, error in failures.items():
         raise RunError(
             f"{len(failures)} of {total} runs failed; first: {run}: {_reason(error)}"
         ) from error
 
 
-def _until_done(
-    waiting: Sequence[Run], carry_out: Executor, report: Report
+def _run_all(
+    pending: Sequence[Run], executor: Executor, report: Report
 ) -> dict[Run, Exception]:
-    """Carry out all runs, waiting for those that others hold; the ones that failed."""
+    """Execute all runs, wait for those of other processes; return the failures."""
     failures: dict[Run, Exception] = {}
-    while waiting:
-        held = []
-        for run, outcome in carry_out(waiting):
+    while pending:
+        locked = []
+        for run, outcome in executor(pending):
             if outcome is None:
-                held.append(run)
+                locked.append(run)
                 continue
             if isinstance(outcome, Exception):
                 failures[run] = outcome
             report.end(run, outcome)
-        if len(held) == len(waiting):
+        if len(locked) == len(pending):
             time.sleep(POLL_SECONDS)
-        waiting = held
+        pending = locked
     return failures
 
 
 @contextmanager
-def _carrier(
-    way: RunContext, workers: int, scheduler: str | None, devices: int | None
+def _executor(
+    context: RunContext, workers: int, scheduler: str | None, devices: int | None
 ) -> Iterator[tuple[Executor, int]]:
-    """What carries out runs, and how many at the same time."""
+    """Yield an executor, and the number of runs that it trains at the same time."""
     if scheduler is None and workers == 1:
-        yield partial(_here, way), 1
+        yield partial(_run_here, context), 1
         return
     with _client(workers, scheduler) as client:
         if scheduler is None:
-            share = max(1, torch.get_num_threads() // workers)
-            threads = way.execution.threads or share
-            execution = replace(way.execution, threads=threads)
-            way = replace(way, execution=execution, gpus=_gpus(devices))
-        yield partial(_by_dask, way, client), max(1, len(client.nthreads()))
+            context = _shared(context, workers, _gpus(devices))
+        yield partial(_run_by_dask, context, client), max(1, len(client.nthreads()))
 
 
-def _here(way: RunContext, runs: Sequence[Run]) -> Iterator[tuple[Run, Outcome]]:
+def _shared(context: RunContext, workers: int, gpus: tuple[str, ...]) -> RunContext:
+    """Divide the threads and the GPUs of this machine between several workers."""
+    threads = context.execution.threads or max(1, torch.get_num_threads() // workers)
+    execution = replace(
+        context.execution,
+        threads=threads,
+        concurrent_runs=-(-workers // max(1, len(gpus))),
+    )
+    return replace(context, execution=execution, gpus=gpus)
+
+
+def _run_here(
+    context: RunContext, runs: Sequence[Run]
+) -> Iterator[tuple[Run, Outcome]]:
+    """Execute runs one after another in this process."""
     for run in runs:
         outcome: Outcome
         try:
-            outcome = way.carry_out(run)
+            outcome = context.train(run)
         except Exception as error:
             outcome = error
         yield run, outcome
 
 
-def _by_dask(
-    way: RunContext, client: Any, runs: Sequence[Run]
+def _run_by_dask(
+    context: RunContext, client: Any, runs: Sequence[Run]
 ) -> Iterator[tuple[Run, Outcome]]:
+    """Execute runs on the workers of a Dask cluster."""
     from distributed import as_completed
 
-    # Not pure: a run that another runner held is asked for again.
+    # Not pure: a run that another process was training is submitted again.
     futures = {
-        client.submit(way.on_worker, run, pure=False, priority=-place): run
+        client.submit(context.train_on_worker, run, pure=False, priority=-place): run
         for place, run in enumerate(runs)
     }
     for future in as_completed(futures, loop=client.loop):
@@ -352,13 +383,13 @@ def _by_dask(
             outcome = future.result()
         except Exception as error:
             outcome = error
-        if isinstance(outcome, RunRecord) and recorded(run, way.store) is None:
-            way.store.put(outcome)  # the worker sees other folders than this process
+        if isinstance(outcome, RunRecord) and recorded(run, context.store) is None:
+            context.store.put(outcome)  # the worker has written to another folder
         yield run, outcome
 
 
 def _gpus(devices: int | None) -> tuple[str, ...]:
-    """The GPUs that workers share out, by the names that CUDA knows them by."""
+    """List the GPUs for the workers, as identified in CUDA_VISIBLE_DEVICES."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         visible = ",".join(map(str, range(torch.cuda.device_count())))
@@ -367,13 +398,13 @@ def _gpus(devices: int | None) -> tuple[str, ...]:
 
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
-    """A Dask client: of a cluster at an address, or of one of this machine's."""
+    """Connect to a Dask cluster, or start one on this machine."""
     try:
         from distributed import Client, LocalCluster
     except ImportError:
         raise InputError(
-            "several runs at once need Dask: pip install 'skellib[cluster]', "
-            "or take one worker and no scheduler"
+            "several runs at once require Dask: pip install 'skellib[cluster]', "
+            "or use one worker and no scheduler"
         ) from None
     if scheduler:
         try:

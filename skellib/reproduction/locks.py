@@ -1,4 +1,4 @@
-"""One process at a time carries out a run, however many look at the same store."""
+"""Lock runs, so that only one of several processes trains each."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from skellib.errors import InputError
+from skellib.paths import write_errors
 
 
 @contextmanager
 def run_lock(record: Path) -> Iterator[bool]:
-    """Hold the run whose record is, or will be, at a path; False if another does.
+    """Lock a run, by a file beside its record.
 
-    The lock is the operating system's, on a file beside the record: it ends with the
-    process that holds it, however that dies, so that none is ever stale. The file
-    names that process for whoever wonders.
+    The operating system releases the lock when the process ends, even if it is killed,
+    so that no lock is ever stale. The file contains the process id and the host name.
+
+    Args:
+        record: path of the run's record, whether or not it exists.
+
+    Yields:
+        Whether the lock was acquired: False if another process has it.
 
     Raises:
-        InputError: if the file system has no locks.
+        InputError: if the file cannot be written, or the file system has no locks.
     """
     path = record.with_suffix(".lock")
     handle = _lock(path)
@@ -38,13 +44,14 @@ def run_lock(record: Path) -> Iterator[bool]:
 
 
 def _lock(path: Path) -> int | None:
-    """A descriptor of the file, locked, or None where another process has it locked."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Open and lock a file; return its descriptor, or None if it is locked already."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        with write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last holder may have removed the file since we opened it.
+            # The previous process may have deleted the file since it was opened.
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return handle
         except BlockingIOError:
@@ -56,6 +63,6 @@ def _lock(path: Path) -> int | None:
             os.close(handle)
             raise InputError(
                 f"{path}: cannot be locked ({error.strerror}); keep the records on "
-                "a file system with locks"
+                "a file system that supports locks"
             ) from None
         os.close(handle)

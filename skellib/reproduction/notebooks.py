@@ -1,7 +1,7 @@
-"""Execute notebooks headlessly, keep stamped copies, and glue their numbers.
+"""Execute notebooks headlessly, save stamped copies, and glue their numbers.
 
-papermill runs the cells. What it lets pass is checked here: a misspelt parameter,
-a kernel that died, a Jupyter kernel of some other environment.
+The cells are run by papermill. This module checks what papermill does not: misspelt
+parameters, kernels that died, and Jupyter kernels of another environment.
 """
 
 from __future__ import annotations
@@ -27,31 +27,35 @@ TAG = "parameters"
 
 
 class NotebookError(RuntimeError):
-    """A notebook did not run to its end; the message says which, where and why."""
+    """Report a notebook that failed: which, in which cell, and why."""
 
 
 def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str, Any]:
-    """Run one notebook from the project's root and write the executed copy.
+    """Execute a notebook in the project's root folder and write the executed copy.
 
-    The copy is `source` with its outputs, without widget state and without paths of
-    this machine, and with `metadata["skellib"]`: the stamp of
-    `skellib.provenance.stamp`, the parameters given, and the seconds it took. It is
-    written under a `.part` name and renamed once every cell has run, so that a
-    failure leaves an earlier copy as it was.
+    The copy contains the outputs, but no widget state and no absolute paths. Its
+    ``metadata["skellib"]`` contains the stamp of :func:`skellib.provenance.stamp`, the
+    parameters and the execution time in seconds. It is written under a ``.part`` name
+    and renamed at the end, so that a failure does not destroy an earlier copy.
+
+    Args:
+        source: path of the notebook.
+        out: path of the executed copy.
+        parameters: values for the cell tagged ``parameters``.
 
     Returns:
-        The stamp.
+        The stamp with the parameters and the seconds.
 
     Raises:
-        InputError: `source` is no notebook, has no or several cells tagged
-            `parameters`, or does not declare one of `parameters`.
-        NotebookError: a cell failed or the kernel died.
+        InputError: if ``source`` is not a notebook, does not have exactly one cell
+            tagged ``parameters``, or does not declare one of the parameters.
+        NotebookError: if a cell fails or the kernel dies.
     """
     import nbformat
     import papermill
 
     source, out = Path(source), Path(out).resolve()
-    _check(source, parameters)
+    _check_parameters(source, parameters)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.stem}.part.ipynb")
     start = time.perf_counter()
@@ -59,7 +63,7 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
         try:
             _run_cells(source, part, parameters)
         except papermill.PapermillExecutionError as error:
-            # papermill appends the whole traceback: the first line is the cause.
+            # papermill appends the traceback; the first line is the cause.
             cause = f"{error.ename}: {error.evalue}".splitlines()[0]
             where = f"cell {error.cell_index + 1}"
             raise NotebookError(f"{source.name}, {where}: {cause}") from None
@@ -67,13 +71,13 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
             cause = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise NotebookError(f"{source.name}: {cause}") from error
     notebook = nbformat.read(part, 4)
-    # After a dead kernel papermill marks the cells that never ran as completed.
+    # If the kernel dies, papermill marks cells as completed that have not run.
     for number, cell in enumerate(notebook.cells, start=1):
         code = cell.cell_type == "code" and cell.source.strip()
         if code and cell.execution_count is None:
             raise NotebookError(f"{source.name}, cell {number}: did not run")
     seconds = round(time.perf_counter() - start, 1)
-    _clean(notebook)
+    _strip_metadata(notebook)
     notebook.metadata["skellib"] = {
         **stamp(),
         "parameters": parameters,
@@ -85,10 +89,10 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
 
 
 def _run_cells(source: Path, part: Path, parameters: dict[str, Any]) -> None:
-    """Run papermill; once more where the kernel died before it answered at all.
+    """Run papermill; retry once if the kernel died before it replied.
 
-    Kernels choose their ports before they bind them, so that two that start at the
-    same moment may take each other's. No cell has run then.
+    Kernels choose their ports before they bind them, so that two kernels that start at
+    the same time may choose the same port. No cell has run then.
     """
     import papermill
 
@@ -118,19 +122,25 @@ def execute_all(
     workers: int = 2,
     **parameters: Any,
 ) -> dict[str, dict[str, Any]]:
-    """Run notebooks/NN_*.ipynb in order, `workers` at a time, and print a line each.
+    """Execute notebooks/NN_*.ipynb in order and print a line for each.
 
-    Each notebook is given those of `profile` and `parameters` that it declares.
-    `notebooks` selects some by name ("03_transform") or number ("03"). A failure
-    does not stop the others.
+    A notebook that fails does not stop the others.
+
+    Args:
+        profile: profile, passed to the notebooks that declare it.
+        out: folder of the executed copies.
+        notebooks: names ("03_transform") or numbers ("03") of notebooks; by default
+            all.
+        workers: number of notebooks that are executed at the same time.
+        parameters: further parameters; each is passed to the notebooks that declare it.
 
     Returns:
-        The stamp of each notebook by its name.
+        The stamps by name of the notebook.
 
     Raises:
-        InputError: no notebook is found or selected, or no notebook declares one of
-            `parameters`.
-        NotebookError: at the end, if some failed; names the first and its error.
+        InputError: if no notebook is found or selected, or none declares one of the
+            parameters.
+        NotebookError: at the end, if notebooks failed; it contains the first error.
     """
     sources = _select(notebooks)
     declared = {path.stem: declared_parameters(path) for path in sources}
@@ -148,7 +158,7 @@ def execute_all(
     stamps: dict[str, dict[str, Any]] = {}
     failures: list[str] = []
     start = time.perf_counter()
-    # Processes, since papermill changes the working directory; spawned, since
+    # Processes, because papermill changes the working directory; spawned, because
     # PyTorch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with _shared_cores(workers), ProcessPoolExecutor(workers, context) as pool:
@@ -180,11 +190,15 @@ def execute_all(
 
 
 def glue(name: str, value: Any, display: bool = False) -> None:
-    """Give `value` a name that the book's prose can refer to.
+    """Give a value a name that the prose of the book can refer to.
 
-    Writes the same output as `myst_nb.glue`, without importing Sphinx. NumPy and
-    PyTorch scalars become Python numbers, so that a format such as `:.1f` applies.
-    With `display` the value is also shown where it is glued.
+    The output is the same as that of ``myst_nb.glue``, without importing Sphinx.
+
+    Args:
+        name: name of the value.
+        value: any value; NumPy and PyTorch scalars are converted to Python numbers, so
+            that formats such as ``:.1f`` apply.
+        display: whether to display the value here, too.
     """
     from IPython.core.formatters import format_display_data
     from IPython.display import display as show
@@ -199,10 +213,11 @@ def glue(name: str, value: Any, display: bool = False) -> None:
 
 
 def declared_parameters(source: str | Path) -> set[str]:
-    """Names assigned in the one cell of a notebook that is tagged `parameters`.
+    """Return the names assigned in the notebook's cell tagged ``parameters``.
 
     Raises:
-        InputError: `source` is no notebook, or has no or several such cells.
+        InputError: if ``source`` is not a notebook, or does not have exactly one such
+            cell.
     """
     source = Path(source)
     try:
@@ -226,8 +241,8 @@ def declared_parameters(source: str | Path) -> set[str]:
     return names
 
 
-def _check(source: Path, parameters: dict[str, Any]) -> None:
-    """Refuse parameters that the notebook does not declare."""
+def _check_parameters(source: Path, parameters: dict[str, Any]) -> None:
+    """Raise an InputError for parameters that the notebook does not declare."""
     known = declared_parameters(source)
     for name in parameters:
         if name not in known:
@@ -238,11 +253,11 @@ def _check(source: Path, parameters: dict[str, Any]) -> None:
 
 
 def _select(notebooks: Iterable[str] | None) -> list[Path]:
-    """The project's notebooks in order, or those of them that are named."""
+    """Return the selected notebooks of the project in order; by default all."""
     folder = project_root() / "notebooks"
     every = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not every:
-        raise InputError(f"{folder}: holds no notebook NN_name.ipynb")
+        raise InputError(f"{folder}: contains no notebook NN_name.ipynb")
     if notebooks is None:
         return every
     chosen = set()
@@ -258,7 +273,7 @@ def _select(notebooks: Iterable[str] | None) -> list[Path]:
 
 @contextlib.contextmanager
 def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables for a while."""
+    """Set environment variables inside the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -273,16 +288,16 @@ def _environment(**values: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_kernel() -> Iterator[None]:
-    """Make "python3" this very interpreter, whatever kernels the user has installed.
+    """Make this interpreter the kernel "python3", regardless of installed kernels.
 
-    JUPYTER_PATH is searched before the user's and the system's folders. The user's
-    IPython profile, whose start-up files could change a result, is left out too.
+    JUPYTER_PATH has priority over the user's and the system's folders. The user's
+    IPython profile is ignored, since its start-up files could affect results.
     """
     with tempfile.TemporaryDirectory(prefix="skellib-") as folder:
         kernel = Path(folder, "kernels", "python3")
         kernel.mkdir(parents=True)
         launch = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        # The kernel remarks on its own transport; a failure is reported by papermill.
+        # Suppress the kernel's warnings; papermill reports failures.
         launch.append("--log-level=CRITICAL")
         spec = {
             "argv": [sys.executable, *launch],
@@ -298,7 +313,7 @@ def _own_kernel() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _shared_cores(workers: int) -> Iterator[None]:
-    """Divide the cores between kernels that run at the same time."""
+    """Divide the cores between concurrent kernels."""
     if "OMP_NUM_THREADS" in os.environ:
         yield
         return
@@ -307,8 +322,8 @@ def _shared_cores(workers: int) -> Iterator[None]:
         yield
 
 
-def _clean(notebook: Any) -> None:
-    """Drop what says nothing to a reader: widget state, timings, absolute paths."""
+def _strip_metadata(notebook: Any) -> None:
+    """Remove widget state, timings and absolute paths."""
     for key in ("widgets", "papermill"):
         notebook.metadata.pop(key, None)
     root = str(project_root())

@@ -1,4 +1,4 @@
-"""Which runs the tables ask for, and in what order they are worth having."""
+"""Plan the runs that the tables need, most valuable first."""
 
 from __future__ import annotations
 
@@ -29,18 +29,21 @@ from skellib.reproduction.paper_tables import (
 )
 from skellib.reproduction.results import columns_on, fold_experiments, get_table
 
-# The rows that tell the paper's story, in its order.
+# The main rows of the paper, from the baseline to the final model.
 HEADLINE = (BASELINE_0, BASELINE_1, BASELINE_2, BASELINE_3, SLNL_RFA, SLNL_RFA_ML)
 SEEDS = {"quick": 1, "laptop": 5, "full": 5}
-"""How many seeds of each row a profile takes in the end."""
+"""Default number of seeds per row, by profile."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment with a seed.
+    """Identify a run: an experiment with a seed.
 
-    ``label`` names the first row of a table that asks for it; two runs of one
-    experiment and seed are equal whatever their labels.
+    Attributes:
+        experiment: the experiment.
+        seed: the seed.
+        label: first row of a table that needs the run. Runs with the same experiment
+            and seed are equal regardless of their labels.
     """
 
     experiment: Experiment
@@ -57,7 +60,7 @@ class Run:
 
 
 def store_for(profile: str) -> RecordStore:
-    """Where a profile's records live: ``quick`` ones are never shown as results."""
+    """Return the store of a profile's records; those of ``quick`` are separate."""
     return RecordStore(data_folder("quick") if profile == "quick" else None)
 
 
@@ -68,24 +71,25 @@ def runs(
     seeds: int | None = None,
     root: Path | str | None = None,
 ) -> list[Run]:
-    """The runs that tables ask for, each once, most valuable first.
+    """List the runs that tables need, each once, most valuable first.
 
-    First one seed of each headline row, from the baseline to the final model; then one
-    of every row; then the headline rows up to five seeds, one seed of the rows of this
-    book's own tables, all rows up to three seeds, and all rows. Every fold of a
-    protocol that has several is a run.
+    The order is: one seed of each main row, from the baseline to the final model; one
+    seed of each row; the main rows with up to five seeds; one seed of each row of this
+    book's own tables; all rows with up to three seeds; all rows with all seeds. Each
+    fold of a protocol is a separate run.
 
     Args:
-        tables: their numbers, such as ``["V", "Fig. 9"]``. Unless given, all of the
-            paper's, and the book's own on the data sets that these are about.
-        datasets: names. Unless given, ``quick`` takes the synthetic one, the other
-            profiles those of the tables that have been prepared.
+        tables: numbers of tables, such as ``["V", "Fig. 9"]``. By default all tables of
+            the paper, and this book's own tables on their data sets.
+        datasets: names of data sets. By default the synthetic one for ``quick``, and
+            otherwise the data sets of the tables that have been prepared.
         profile: ``"quick"``, ``"laptop"`` or ``"full"``.
-        seeds: how many, from 0; unless given one for ``quick``, else five.
+        seeds: number of seeds, from 0; by default one for ``quick``, otherwise five.
         root: folder of packed data sets, as in :func:`skellib.data.load`.
 
     Raises:
-        InputError: for an unknown table or profile, or a data set that is not here.
+        InputError: if a table or the profile is unknown, or a data set has not been
+            prepared.
     """
     if profile not in SEEDS:
         raise InputError(f"profile {profile!r} is none of {', '.join(SEEDS)}")
@@ -95,7 +99,7 @@ def runs(
     own: dict[str, Run] = {}
     headline: dict[str, Run] = {}
     for dataset in _datasets(datasets, profile, root):
-        # On data that the paper does not have its tables are for those who ask.
+        # The paper's tables on data sets not in the paper: only if asked for.
         asked = chosen if datasets or tables or dataset not in OTHER_DATASETS else []
         found = [(t, c) for t in asked for c in columns_on(t, dataset)]
         rows |= _first_runs(found, profile)
@@ -123,7 +127,7 @@ def runs(
 def _first_runs(
     columns: Iterable[tuple[Table, Column]], profile: str
 ) -> dict[str, Run]:
-    """Seed 0 of each experiment of some columns, by key; named by its first row."""
+    """Return a run with seed 0 of each experiment in some columns, by key."""
     found: dict[str, Run] = {}
     for table, column in columns:
         for row in (row for row in table.rows if row.ours):
@@ -136,7 +140,7 @@ def _first_runs(
 def _datasets(
     names: Sequence[str] | None, profile: str, root: Path | str | None
 ) -> Sequence[str]:
-    """The data sets to run on; each is there."""
+    """Return the data sets to use, after checking that they have been prepared."""
     for name in names or ():
         open_dataset(name, root)
     if names:
@@ -146,21 +150,21 @@ def _datasets(
     known = (name for name in (*PAPER_DATASETS, *OTHER_DATASETS) if name in PROTOCOLS)
     here = [name for name in known if packed_path(name, root).is_file()]
     if not here:
-        open_dataset("nucla", root)  # says how to make it
+        open_dataset("nucla", root)  # raises an error that says how to prepare it
     return here
 
 
 def recorded(run: Run, store: RecordStore) -> RunRecord | None:
-    """The record of a run, or None if it has none.
+    """Return the record of a run, or None if there is none.
 
     Raises:
-        InputError: if its file is not a whole record, or is that of another run.
+        InputError: if the file is not a valid record, or belongs to another run.
     """
     return store.get(run.experiment, run.seed)
 
 
 def missing(runs: Iterable[Run], store: RecordStore) -> list[Run]:
-    """Those of the runs that have no record.
+    """Return the runs that have no record.
 
     Raises:
         InputError: as :func:`recorded`.
@@ -169,11 +173,12 @@ def missing(runs: Iterable[Run], store: RecordStore) -> list[Run]:
 
 
 def summarise_runs(runs: Iterable[Run], store: RecordStore) -> pd.DataFrame:
-    """What the recorded ones among some runs came to, a line for each, by its label.
+    """Tabulate the recorded runs: one row per run.
 
     Returns:
-        ``seed``, the accuracy on the test set, under the names of the profile and the
-        data set (of ``quick`` it says that it is no result), and ``seconds``.
+        A table by label with the columns ``seed``, the test accuracy, and ``seconds``.
+        The column of the accuracy is named after the profile and the data set; for
+        ``quick`` the name says that it is not a result.
 
     Raises:
         InputError: as :func:`recorded`.

@@ -1,4 +1,4 @@
-"""The whole reproduction as a batch: train what is missing, execute the notebooks."""
+"""Run the whole reproduction: train missing runs, then execute the notebooks."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ def reproduce(
     out: Path | str | None = None,
     **parameters: Any,
 ) -> Path:
-    """Train what has no record, then leave executed notebooks where the book looks.
+    """Train the runs that have no record, then execute the notebooks of the book.
 
-    Killed and started again, it goes on where it was.
+    If it is interrupted, calling it again resumes it.
 
     Args:
         profile: ``"quick"``, ``"laptop"`` or ``"full"``.
-        datasets, tables, seeds: which runs, as in
-            :func:`skellib.reproduction.plan.runs`; data sets and seeds go to the
-            notebooks as well.
-        training: whether to train before the notebooks. Unless given, not where only
-            some of them are executed, and in ``quick`` only for ``tables``: each
-            ``quick`` notebook trains the rows that it shows, where it has to.
-        notebooks: some of them, by name or number; all unless given.
-        workers: runs, and then notebooks, at the same time.
-        scheduler, devices, execution: where the runs go and in what precision and the
-            like, as in :func:`skellib.reproduction.execute.ensure_records`.
-        out: folder of the executed copies; ``book/executed/<profile>`` unless given.
+        datasets, tables, seeds: runs to train, as in
+            :func:`skellib.reproduction.plan.runs`. Data sets and seeds are also passed
+            to the notebooks.
+        training: whether to train before the notebooks are executed. By default not if
+            ``notebooks`` is given, and for ``quick`` only if ``tables`` is given, since
+            a ``quick`` notebook trains what it shows.
+        notebooks: notebooks to execute, by name or number; by default all.
+        workers: number of concurrent runs, and then of concurrent notebooks.
+        scheduler, devices, execution: as in
+            :func:`skellib.reproduction.execute.ensure_records`.
+        out: folder of the executed notebooks; by default ``book/executed/<profile>``.
         parameters: further parameters of the notebooks.
 
     Returns:
-        The folder of the executed copies.
+        The folder of the executed notebooks.
 
     Raises:
-        InputError: for an unknown profile, table, data set, notebook or parameter, or
-            a record that is damaged or foreign.
-        RunError: if a run fails; the notebooks are then not executed.
+        InputError: if a profile, table, data set, notebook or parameter is unknown, or
+            a record is damaged or belongs to another run.
+        RunError: if a run fails; the notebooks are not executed then.
         NotebookError: if a notebook fails.
     """
     if profile not in PROFILES:

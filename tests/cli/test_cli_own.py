@@ -111,7 +111,7 @@ def test_evaluate(tmp_path, capfd, places, trained):
         capfd, "evaluate", "--dataset=mine", *TINY, *places, f"--out={out_file}"
     )
     assert (status, err) == (0, "")
-    assert "% of 6 test clips" in out and "among the first 5" in out
+    assert "% of 6 test clips" in out and " % top-5" in out
     assert out.count("% of 1\n") == 6
     report = json.loads(out_file.read_text())
     assert report["weights"] == str(weights)

@@ -35,7 +35,7 @@ def test_status_counts_by_table(store, capfd):
     lines = [line.split() for line in out.splitlines()]
     assert ["V", "nucla", "5", "2", "13"] in lines
     assert ["Fig.", "9", "nucla", "7", "0", "21"] in lines
-    assert "2 records, 2 made from a changed tree" in out
+    assert "2 records, 2 made with uncommitted changes" in out
     assert "Profile paper" not in out
 
 
@@ -64,8 +64,8 @@ def test_status_names_stray_stale_and_spoilt_files(store, capfd):
     )
     assert status == 1
     assert f"in no table: {stray_path}" in out
-    assert f"stale or spoilt: {stale}: key {experiment.key} is not that of" in out
-    assert f"stale or spoilt: {spoilt}: not a run record" in out
+    assert f"outdated or invalid: {stale}: key {experiment.key} is not that of" in out
+    assert f"outdated or invalid: {spoilt}: not a run record" in out
 
 
 def test_table_says_whose_numbers_they_are(store, capfd):

@@ -50,7 +50,7 @@ def test_packed_data_may_be_elsewhere(root: Path, monkeypatch, tmp_path) -> None
 
 @pytest.mark.parametrize("name", ["", "../x", ".hidden", "a b", "ä"])
 def test_names_that_no_file_can_have(name: str) -> None:
-    with pytest.raises(InputError, match="a name has letters, digits"):
+    with pytest.raises(InputError, match="a name may contain letters, digits"):
         packed_path(name)
 
 

@@ -28,7 +28,12 @@ from skellib.provenance import stamp
 from skellib.records import RecordStore
 from skellib.reproduction import coverage, estimates, plan
 from skellib.reproduction import execute as carrying
-from skellib.reproduction.estimates import GUESSED_RATE, Estimates, fit_to_budget, work
+from skellib.reproduction.estimates import (
+    GUESSED_RATE,
+    Estimates,
+    count_macs,
+    fit_to_budget,
+)
 from skellib.reproduction.execute import RunError, ensure_records, run_within_budget
 from skellib.reproduction.locks import run_lock
 from skellib.reproduction.notebooks import NotebookError, execute
@@ -220,13 +225,13 @@ def test_work_is_the_true_operations_of_all_passes(root):
     shape = (1, train_set.channels, 8, train_set.layout.size, train_set.bodies)
     example = torch.zeros(shape)
     passes = 3 * 4 * len(train_set) + len(test_set)
-    assert work(run.experiment, root) == true_macs(model, example) * passes
+    assert count_macs(run.experiment, root) == true_macs(model, example) * passes
 
 
 def test_estimates_scale_the_nearest_records(undisturbed, root):
     record, run = undisturbed[0], tiny()
     twice = tiny(**{"training.epochs": 8})
-    ratio = work(twice.experiment, root) / work(run.experiment, root)
+    ratio = count_macs(twice.experiment, root) / count_macs(run.experiment, root)
     made = [timed(record, run, s, date=f"2020-01-{s // 60}") for s in (600, 1200, 1800)]
     estimates = Estimates(made, "this", "cpu", root)
     assert estimates.minutes(run) == pytest.approx(20)  # the median
@@ -234,8 +239,8 @@ def test_estimates_scale_the_nearest_records(undisturbed, root):
     # Another profile is timed by all, and known only when it was run itself.
     laptop = Run(run.experiment.replace(profile="laptop"), 0)
     assert estimates.minutes(laptop) == pytest.approx(20)
-    assert estimates.knows(run.experiment) and not estimates.knows(laptop.experiment)
-    estimates.learn(timed(record, laptop, 60))
+    assert estimates.has(run.experiment) and not estimates.has(laptop.experiment)
+    estimates.add_record(timed(record, laptop, 60))
     assert estimates.minutes(laptop) == pytest.approx(1)
     assert estimates.minutes(run) == pytest.approx(20)
 
@@ -248,7 +253,7 @@ def test_old_records_and_other_devices_do_not_count(undisturbed, root):
     estimates = Estimates([*new, *other, *old], "this", "cpu", root)
     assert estimates.minutes(run) == pytest.approx(2)
     nothing = Estimates(other, "this", "cuda", root)
-    guess = work(run.experiment, root) / GUESSED_RATE["cuda"] / 60
+    guess = count_macs(run.experiment, root) / GUESSED_RATE["cuda"] / 60
     assert nothing.minutes(run) == pytest.approx(guess) and nothing.records == 0
 
 
@@ -279,12 +284,23 @@ def test_estimates_for_a_gpu_go_by_the_one_last_recorded(undisturbed, root):
 
 def test_trial_epochs_make_an_estimate_and_leave_nothing(root, tmp_path):
     estimates = Estimates([], "this", "cpu", root)
-    way = carrying.RunContext(RecordStore(tmp_path), tmp_path, root, CPU)
+    context = carrying.RunContext(RecordStore(tmp_path), tmp_path, root, CPU)
     before = estimates.minutes(tiny())
-    way.try_out(tiny(), estimates)
-    assert estimates.knows(tiny().experiment)
+    context.time_trial(tiny(), estimates)
+    assert estimates.has(tiny().experiment)
     assert estimates.minutes(tiny()) != before
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("workers", "gpus", "expected"),
+    [(3, (), 3), (4, ("0", "1"), 2), (3, ("0", "1"), 2)],
+)
+def test_workers_note_how_many_runs_share_a_device(tmp_path, workers, gpus, expected):
+    context = carrying.RunContext(RecordStore(tmp_path), execution=CPU)
+    shared = carrying._shared(context, workers, gpus)
+    assert shared.execution.concurrent_runs == expected
+    assert shared.execution.threads == CPU.threads and shared.gpus == gpus
 
 
 # Within a budget
@@ -301,7 +317,7 @@ class Told:
     def minutes(self, run):
         return self.told[run.seed]
 
-    def learn(self, record):
+    def add_record(self, record):
         pass
 
 
@@ -326,7 +342,7 @@ def test_no_run_is_started_that_does_not_fit(
     """Runs take more or less than estimated; each started one had seemed to fit."""
     clock, started = [0.0], []
 
-    def carry_out(self, run):
+    def train_run(self, run):
         assert minutes[run.seed] <= budget - clock[0] / 60
         started.append(run)
         clock[0] += 60 * slip * minutes[run.seed]
@@ -335,7 +351,7 @@ def test_no_run_is_started_that_does_not_fit(
     queue = [tiny(seed) for seed in range(len(minutes))]
     store = RecordStore(tmp_path_factory.mktemp("budget"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(carrying.RunContext, "carry_out", carry_out)
+        patch.setattr(carrying.RunContext, "train", train_run)
         patch.setattr(carrying.time, "monotonic", lambda: clock[0])
         made = run_within_budget(queue, store, budget, estimates=Told(minutes))
     assert len(made) == len(started) == len(set(started))
@@ -635,9 +651,9 @@ def test_workers_share_out_the_gpus(monkeypatch, root, tmp_path, undisturbed):
     monkeypatch.setattr(
         carrying.RunContext, "carry_out", lambda self, run: undisturbed[0]
     )
-    way = carrying.RunContext(RecordStore(tmp_path), gpus=("3", "5"))
+    context = carrying.RunContext(RecordStore(tmp_path), gpus=("3", "5"))
     for name, gpu in ((0, "3"), (1, "5"), (2, "3")):
         worker = type("Worker", (), {"name": name})
         monkeypatch.setattr(distributed, "get_worker", lambda worker=worker: worker)
-        way.on_worker(tiny())
+        context.on_worker(tiny())
         assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
