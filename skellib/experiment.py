@@ -37,7 +37,7 @@ PROFILES = Choices(
 
 
 # Settings that have no effect under a condition on the others. They are left out of the
-# key, so that two configurations of the same experiment have the same key.
+# key, so that two descriptions of the same experiment have the same key.
 _INERT: dict[str, Callable[[Experiment], bool]] = {
     "model.velocity_padding": lambda e: "velocity" not in e.fusion.streams,
     "model.new_joints": lambda e: not e.transform.joints,

@@ -111,10 +111,10 @@ def train(
         f"{'recorded before' if known else 'recorded'}: "
         f"{scores(record.test, record.clean)}, {record.seconds:.0f} s; {path}"
     )
-    weights = find_weights(experiment, seed, checkpoints)
     if known:
-        say("nothing was trained; add --anew to train it again")
-    say(f"weights: {weights or 'not on this machine; add --anew to train them'}")
+        say("nothing was trained; to train it again, add --anew")
+    weights = find_weights(experiment, seed, checkpoints)
+    say(f"weights: {weights or 'not on this machine'}")
 
 
 def baseline(

@@ -144,13 +144,7 @@ def execute_all(
     """
     sources = _select(notebooks)
     declared = {path.stem: declared_parameters(path) for path in sources}
-    known = set().union(*declared.values())
-    for name in parameters:
-        if name not in known:
-            raise InputError(
-                f"notebooks: none declares the parameter {name!r}; "
-                f"known: {', '.join(sorted(known))}"
-            )
+    _check_declared(parameters, set().union(*declared.values()))
     given = {"profile": profile, **parameters}
     out = Path(out)
     width = max(len(path.stem) for path in sources)
@@ -187,6 +181,16 @@ def execute_all(
             f"{len(failures)} of {len(sources)} notebooks failed; first: {failures[0]}"
         )
     return stamps
+
+
+def _check_declared(parameters: Iterable[str], known: set[str]) -> None:
+    """Raise an InputError for a parameter that no notebook declares."""
+    for name in parameters:
+        if name not in known:
+            raise InputError(
+                f"notebooks: none declares the parameter {name!r}; "
+                f"known: {', '.join(sorted(known))}"
+            )
 
 
 def glue(name: str, value: Any, display: bool = False) -> None:

@@ -59,7 +59,10 @@ def test_a_recorded_run_says_that_nothing_was_trained(tmp_path, capfd):
     assert f"weights: {path}" in out
     status, out, _ = call(capfd, *TRAIN)
     assert status == 0 and "recorded before: " in out
-    assert "nothing was trained; add --anew" in out and f"weights: {path}" in out
+    assert (
+        "nothing was trained; to train it again, add --anew" in out
+        and f"weights: {path}" in out
+    )
     path.unlink()
     status, out, _ = call(capfd, *TRAIN)
     assert "weights: not on this machine" in out and not path.exists()

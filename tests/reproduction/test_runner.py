@@ -648,12 +648,10 @@ def test_workers_share_out_the_gpus(monkeypatch, root, tmp_path, undisturbed):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
     assert carrying._gpus(None) == ("3", "5", "7")
     assert carrying._gpus(2) == ("3", "5")
-    monkeypatch.setattr(
-        carrying.RunContext, "carry_out", lambda self, run: undisturbed[0]
-    )
+    monkeypatch.setattr(carrying.RunContext, "train", lambda self, run: undisturbed[0])
     context = carrying.RunContext(RecordStore(tmp_path), gpus=("3", "5"))
     for name, gpu in ((0, "3"), (1, "5"), (2, "3")):
         worker = type("Worker", (), {"name": name})
         monkeypatch.setattr(distributed, "get_worker", lambda worker=worker: worker)
-        context.on_worker(tiny())
+        context.train_on_worker(tiny())
         assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
