@@ -52,7 +52,7 @@ def test_help_says_what_there_is(capfd):
         for command in ("prepare", "train", "reproduce"):
             assert command in out
     status, out, _ = call(capfd, "train", "--help")
-    assert status == 0 and "--profile" in out and "goes on from its last epoch" in out
+    assert status == 0 and "--profile" in out and "resumes from its last epoch" in out
 
 
 def test_prepare_then_train(tmp_path, capfd):

@@ -1,1 +1,1 @@
-"""Tests of this wing."""
+"""Tests of the method."""

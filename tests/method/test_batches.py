@@ -1,4 +1,4 @@
-"""Batches: order and crops of an epoch, and how processes share them."""
+"""Test batches: order and crops of an epoch, and how processes share them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CROP = PreprocessingConfig(frames=8)
 
 @pytest.fixture
 def dataset():
-    """Clips whose first joint tells their number; the hip centre stays at zero."""
+    """Make clips that can be identified by their first joint."""
     generator = np.random.default_rng(0)
     clips = []
     for i in range(10):
@@ -40,7 +40,7 @@ def dataset():
 
 
 def numbers(x):
-    """Which clip each row of a batch is."""
+    """Identify the clip in each row of a batch."""
     return (x[:, 0, 0, 1, 0].round().long() - 1).tolist()
 
 
@@ -62,7 +62,7 @@ def test_same_seed_and_epoch_same_batches_else_others(dataset):
         return next(clips.training(10, CROP, seed=seed, epoch=epoch))[0]
 
     assert torch.equal(first(0, 3), first(0, 3))
-    # The fault of workers seeded by their number alone: every epoch the same crops.
+    # Workers seeded by their number alone would repeat the crops in each epoch.
     assert not torch.equal(first(0, 3), first(0, 4))
     assert not torch.equal(first(0, 3), first(1, 3))
     assert epoch_generator(0, 1).initial_seed() != epoch_generator(1, 0).initial_seed()
@@ -78,7 +78,9 @@ def test_processes_share_each_batch(dataset, world):
     whole = list(clips.training(4, CROP, seed=0, epoch=0))
     for step, (x, _) in enumerate(whole):
         parts = [numbers(share[step][0]) for share in shares]
-        assert len({len(part) for part in parts}) == 1  # all wait for each other
+        assert (
+            len({len(part) for part in parts}) == 1
+        )  # all processes have equally many
         assert {i for part in parts for i in part} == set(numbers(x))
 
 
@@ -116,7 +118,7 @@ def test_half_precision_stays_on_the_device_and_is_converted_by_the_batch(datase
     assert half.joints.dtype == torch.float16 and full.joints.dtype == torch.float32
     for (x, _), (y, _) in zip(half.inference(4, CROP), full.inference(4, CROP)):
         assert x.dtype == torch.float32
-        # Rounded once more, after centring: by 2^-11 of values up to 16.
+        # Rounded again after centring: by 2^-11 of values up to 16.
         assert (x - y).abs().max() <= 16 * 2**-11
 
 
@@ -129,7 +131,7 @@ def test_turned_clips_are_the_same_clips_each_by_angles_of_its_own(dataset):
         torch.cat([x for x, _ in clips.training(4, crop, seed=0, epoch=1)])
         for crop in (CROP, TURNED)
     )
-    # Three points of a clip tell its turn: x_turned = R x, and R is a rotation.
+    # Three points determine the rotation of a clip: x_rotated = R x.
     points, images = (x[:, :, 0, [3, 8, 14], 0].double() for x in (straight, turned))
     matrix = images @ points.inverse()
     torch.testing.assert_close(
@@ -137,7 +139,7 @@ def test_turned_clips_are_the_same_clips_each_by_angles_of_its_own(dataset):
     )
     whole = torch.einsum("bij,bjtnm->bitnm", matrix, straight.double())
     torch.testing.assert_close(whole, turned.double(), atol=2e-3, rtol=0)
-    # Upward leans by no more than the largest pitch; the yaws are all different.
+    # The vertical is tilted by at most the largest pitch; all yaws differ.
     assert (matrix[:, 1, 1] >= np.cos(np.deg2rad(10)) - 1e-4).all()
     yaw = torch.atan2(matrix[:, 0, 2], matrix[:, 0, 0]).rad2deg()
     assert yaw.abs().max() <= 60 and yaw.std() > 15
@@ -165,7 +167,7 @@ def test_processes_turn_a_clip_alike(dataset):
 
 
 def test_turns_cost_no_draw(dataset, monkeypatch):
-    """Order, crops and angles: with turns the first two are what they are without."""
+    """Rotation does not change the order and the crops."""
     seen = []
     monkeypatch.setattr(
         batches, "rotate_clips", lambda x, angles: seen.append(angles) or x

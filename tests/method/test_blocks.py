@@ -11,7 +11,7 @@ from skellib.models import LocalBlock, SLnLBlock
 
 def block(kind, cin=4, cout=6, **options):
     made = kind(cin, cout, **options).double()
-    # Statistics and scales that are not the identity.
+    # Statistics and scales other than the initial ones.
     torch.nn.init.uniform_(made.norm.weight, 0.5, 1.5)
     torch.nn.init.normal_(made.norm.bias)
     made.norm.running_mean.normal_()
@@ -77,7 +77,7 @@ def test_dropout_only_in_training():
 
 
 def test_where_dropout_sits():
-    """With everything dropped: an empty output, or the residual path alone."""
+    """If everything is dropped, the output is zero or the residual path alone."""
     x = torch.randn(2, 4, 7, 6)
     end = LocalBlock(4, 4, dropout=0.999999, dropout_at="end").train()
     assert (end(x) == 0).all()
@@ -86,7 +86,7 @@ def test_where_dropout_sits():
 
 
 def test_dropout_at_the_end_shifts_what_max_pooling_sees():
-    """Why its place matters: the maximum of noisy values is not the noisy maximum."""
+    """The position matters: the maximum of noisy values is not the noisy maximum."""
     x = torch.rand(1, 8, 4000, 1) + 1
     dropped = torch.nn.functional.dropout(x, 0.2)
     pool = torch.nn.functional.max_pool2d

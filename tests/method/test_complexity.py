@@ -1,4 +1,4 @@
-"""Counts: known answers by hand, and the numbers of Table XI."""
+"""Test counts: values computed by hand, and the numbers of Table XI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores by hand, and what evaluation leaves alone."""
+"""Test metrics computed by hand, and that evaluation has no side effects."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def test_score_by_hand():
     metrics = score(logits, label, cross_entropy)
     assert metrics.clips == 4
     assert metrics.top1 == 0.5
-    assert metrics.top5 == 0.75  # only the last clip's class is ranked seventh
+    assert (
+        metrics.top5 == 0.75
+    )  # only the class of the last clip is not in the top five
     assert metrics.per_class[:2] == [1.0, 0.5] and metrics.per_class[6] == 0.0
     assert metrics.per_class[2] is None
     assert metrics.confusion[1][:2] == [1, 1] and metrics.confusion[6][0] == 1
@@ -61,7 +63,7 @@ def test_no_top5_with_few_classes():
 
 
 def test_the_mean_is_over_clips_not_over_batches(model, clips):
-    """Batches of unequal size must weigh by their clips."""
+    """Batches of different sizes are weighted by their numbers of clips."""
     crop = PreprocessingConfig(frames=8)
     one = predict(model, clips, crop, batch_size=64)["fused"]  # 64 + 6
     other = predict(model, clips, crop, batch_size=70)["fused"]

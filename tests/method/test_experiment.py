@@ -1,4 +1,4 @@
-"""Experiments: validation, keys, the paper's settings."""
+"""Test experiments: validation, keys, the paper's settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_choice_added_to_a_table_is_known_to_the_configuration(monkeypatch):
 
 
 def test_defaults_are_what_they_were():
-    """A key leaves defaults out: a default that changes, changes what keys mean."""
+    """Keys leave out defaults, so that changing a default changes what keys mean."""
     text = json.dumps(Experiment.defaults(), sort_keys=True)
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "2c79604637959f59"
 

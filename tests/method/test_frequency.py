@@ -1,4 +1,4 @@
-"""Frequency attention against Eq. 1-5 computed term by term in float64."""
+"""Test frequency attention against Eq. 1-5, term by term in float64."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MASKED = [k for k, v in FREQUENCY_ATTENTION.items() if v.masks and not v.attend]
 
 
 def dft_by_sums(x):
-    """F_cos and F_sin of Eq. 1 as the double sum over t and n, one term at a time."""
+    """Compute F_cos and F_sin of Eq. 1 by the double sum over t and n."""
     frames, joints = x.shape[-2:]
     f_cos, f_sin = torch.zeros_like(x), torch.zeros_like(x)
     for u in range(frames):
@@ -31,7 +31,7 @@ def dft_by_sums(x):
 
 
 def full_complex(attention, x):
-    """Eq. 3-5 with the whole complex spectrum; the real part of the inverse."""
+    """Compute Eq. 3-5 with the whole complex spectrum; return the real part."""
     spectrum = torch.fft.fft2(x)
     m_cos, m_sin = attention.masks(x)
     masked = torch.complex(spectrum.real * m_cos, spectrum.imag * m_sin)
@@ -109,7 +109,7 @@ def test_half_spectrum_for_any_mask(frames, joints, seed):
 
 
 def test_masks_are_not_symmetric_and_so_the_inverse_is_complex():
-    """Why the real part is taken at all (SPEC III-B)."""
+    """The inverse transform is complex, so that the real part has to be taken."""
     attention, x = make("dependent"), torch.randn(1, 3, 6, 5, dtype=torch.float64)
     m_cos, m_sin = attention.masks(x)
     spectrum = torch.fft.fft2(x)
@@ -124,7 +124,7 @@ def test_no_attention_passes_its_input():
 
 
 def test_amplitude_keeps_the_phase_of_what_its_mask_keeps():
-    """A mask symmetric by construction scales magnitudes and turns no phase."""
+    """A mask that is symmetric scales magnitudes and does not change phases."""
     attention, x = make("amplitude"), torch.randn(2, 3, 6, 5, dtype=torch.float64)
     mask, same = attention.masks(x)
     assert mask is same

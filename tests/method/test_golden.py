@@ -1,7 +1,7 @@
-"""Values that must not change by accident: keys, first weights, the kept network.
+"""Test values that must not change by accident: keys, initial and released weights.
 
-Each was computed once by the code of its day and is kept in ``tests/method/golden``. A
-change that alters one on purpose regenerates the file and says so in its commit:
+They were computed once and are stored in ``tests/method/golden``. A change that alters
+one on purpose regenerates the file and says so in its commit message:
 ``python -m tests.method.test_golden``.
 """
 
@@ -58,7 +58,7 @@ def experiment_keys() -> dict[str, str]:
 
 
 def first_weights(options: dict, keyed: bool = False) -> list[str]:
-    """Name, shape and a hash of each parameter of a new network, in order."""
+    """Return name, shape and hash of each parameter of a new network, in order."""
     with torch.random.fork_rng():
         torch.manual_seed(7)
         network = SLnLRFA(
@@ -82,7 +82,7 @@ def _line(name: str, value: torch.Tensor) -> str:
 
 
 def kept_state() -> list[str]:
-    """Name, shape and a hash of each tensor of the released networks' files."""
+    """Return name, shape and hash of each tensor in the files of released weights."""
     found = []
     for path in sorted((ROOT / "data" / "weights").glob("*/*.safetensors")):
         with safe_open(path, framework="pt") as file:

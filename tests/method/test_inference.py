@@ -1,4 +1,4 @@
-"""A trained network on single clips: the numbers of evaluation, and what is refused."""
+"""Test inference on single clips: the same numbers as evaluation; invalid clips."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CLASSES = ("still", "wave", "bow")
 
 
 def puppets(bodies: int) -> PackedDataset:
-    """24 clips of three classes by two subjects, x, y and a score."""
+    """Make 24 clips of three classes by two subjects, with x, y and a score."""
     rng = np.random.default_rng(0)
     clips = []
     for i in range(24):
@@ -56,7 +56,7 @@ def puppets(bodies: int) -> PackedDataset:
 
 @pytest.fixture(scope="module", params=[1, 3], ids="{} bodies".format)
 def trained(request, tmp_path_factory):
-    """The weights of a small run, its test set, and its record."""
+    """Return the weights of a small run, its test set, and its record."""
     folder = tmp_path_factory.mktemp("run")
     packed = puppets(request.param)
     experiment = final_model("puppets", "quick", "cross_subject").replace(

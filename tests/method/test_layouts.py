@@ -1,4 +1,4 @@
-"""Skeleton layouts: trees, sides and centres."""
+"""Test skeleton layouts: trees, sides and centres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The losses against their equations in float64, and at the edges of float32."""
+"""Test the losses against their equations in float64, and at the limits of float32."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_special_cases():
     m=st.floats(0, 5),
 )
 def test_eq_15_identity(z, m):
-    """SMCE (Eq. 14, from p_t) is the softmax loss, the true score lowered by m."""
+    """SMCE (Eq. 14, from p_t) is cross-entropy with the true logit less m."""
     p = softmax(z)
     others = math.exp(m) * p[1:].sum()
     eq_14 = math.log(p[0] + others) - math.log(p[0])
@@ -111,7 +111,7 @@ def test_finite_where_p_is_0_or_1_in_float32(gamma, m, score):
     loss.backward()
     assert loss.isfinite()
     assert z.grad.isfinite().all()
-    if score < 0:  # a missed clip: the focal factor is 1, the margin whole
+    if score < 0:  # a misclassified clip: the focal factor is 1, the margin term is m
         assert loss.item() == pytest.approx(-score + math.log(2) + m, rel=1e-5)
     else:
         assert loss.item() == pytest.approx(0, abs=1e-6)

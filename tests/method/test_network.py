@@ -1,4 +1,4 @@
-"""The whole network: shapes, variants, fusion policies, gradients."""
+"""Test the whole network: shapes, variants, fusion policies, gradients."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_the_velocity_stream_sees_the_padding_that_was_chosen():
 
 
 def test_input_normalisation_over_channels_or_joints():
-    """Each value of x against the mean and variance that it is normalised by."""
+    """Normalise each value by the mean and the variance that apply to it."""
     x = torch.randn(6, 3, 4, 5, dtype=torch.float64) * 7 + 2
     axes = {"channels": (0, 2, 3), "joints": (0, 2)}
     for kind, over in axes.items():
@@ -145,7 +145,7 @@ def test_initialisation_has_the_variance_of_its_rule(kind):
     assert (wide.classifiers["fused"].bias == 0).all()
     partner = block.partners["st"]
     assert partner.phi.weight.any() and not partner.w.weight.any()
-    with torch.device("meta"):  # networks are counted there
+    with torch.device("meta"):  # as for counting
         make(initialisation=kind)
 
 
@@ -182,7 +182,7 @@ def test_bodies_as_joints_and_as_maximum():
 
 def test_every_parameter_gets_a_gradient():
     model = make()
-    for module in model.modules():  # past the zero start of W_w
+    for module in model.modules():  # W_w is zero at first
         for partner in getattr(module, "partners", {}).values():
             torch.nn.init.normal_(partner.w.weight, std=0.1)
     sum(z.square().sum() for z in model(example()).values()).backward()

@@ -1,4 +1,4 @@
-"""Non-local modules against Eq. 6-11 written as loops in float64."""
+"""Test non-local modules against Eq. 6-11, as loops in float64."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make(axes):
 
 
 def neighbours(axes, t, n):
-    """Omega of the position (t, n)."""
+    """Return Omega, the positions that (t, n) attends to."""
     if axes == "t":
         return [(s, n) for s in range(T)]
     if axes == "s":
@@ -85,7 +85,7 @@ def test_one_position_attends_to_itself():
 
 
 def test_equivariance_to_the_order_of_positions():
-    """Non-local: permuting the frames permutes the result, nothing more."""
+    """Permuting the frames permutes the result and has no other effect."""
     module, x = make("st"), torch.randn(B, P, T, N, dtype=torch.float64)
     order = torch.tensor([2, 0, 3, 1])
     torch.testing.assert_close(module(x[:, :, order]), module(x)[:, :, order])

@@ -1,4 +1,4 @@
-"""One root, every folder below it, and files that are whole or not there."""
+"""Test paths: one root folder, and files that are written atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Centring, cropping, resizing and velocity, clip by clip against plain loops."""
+"""Test centring, cropping, resizing and velocity against loops over clips."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_subset_in_any_order_leaves_the_other_frames_alone():
 
 def test_every_frame_by_its_own_centre():
     joints, starts, lengths = packed([4, 1, 7], bodies=2)
-    joints[2, 0] = 0  # the first body is away: the second one's centre counts
+    joints[2, 0] = 0  # the first body is absent: use the centre of the second
     centred = center(joints, starts, lengths, KINECT, "every")
     own = joints[:, 0, 0].clone()
     own[2] = joints[2, 1, 0]
@@ -70,7 +70,7 @@ def test_every_frame_by_its_own_centre():
 
 def test_untracked_joints_and_absent_bodies_stay_zero():
     joints, starts, lengths = packed([6], bodies=2)
-    joints[2, 0, 5] = 0  # one joint lost in one frame
+    joints[2, 0, 5] = 0  # one joint is missing in one frame
     joints[3:, 1] = 0  # the second body leaves
     centred = center(joints, starts, lengths, KINECT)
     assert (centred[2, 0, 5] == 0).all()
@@ -80,7 +80,7 @@ def test_untracked_joints_and_absent_bodies_stay_zero():
 
 def test_the_first_frame_that_has_a_body_counts():
     joints, starts, lengths = packed([3, 6], bodies=2)
-    joints[3:5] = 0  # nobody in the second clip's first two frames
+    joints[3:5] = 0  # no body in the first two frames of the second clip
     joints[5, 0] = 0  # then only the second body
     centred = center(joints, starts, lengths, KINECT)
     torch.testing.assert_close(centred[6, 0], joints[6, 0] - joints[5, 1, 0])
@@ -198,7 +198,7 @@ def test_crop_ratio_and_position_are_uniform():
 
 
 def test_short_clips_are_cropped_too():
-    """The fault of a floor of 64 frames: most N-UCLA clips would never be cropped."""
+    """With a minimum of 64 frames, most N-UCLA clips would never be cropped."""
     lengths = torch.full((1000,), 30)
     _, kept = random_crop(lengths, torch.Generator().manual_seed(0))
     assert (kept < 30).float().mean() > 0.9
@@ -249,7 +249,7 @@ def test_centring_keeps_the_storage_type(dtype):
 
 
 def test_a_turn_by_hand():
-    x = torch.tensor([1.0, 2.0, 3.0, 0.5])  # the fourth channel is no coordinate
+    x = torch.tensor([1.0, 2.0, 3.0, 0.5])  # the fourth channel is not a coordinate
     assert rotate(x, 90, 0).tolist() == pytest.approx([1, -3, 2, 0.5])
     assert rotate(x, 90, 1).tolist() == pytest.approx([3, 2, -1, 0.5])
     assert rotate(x, 90, 2).tolist() == pytest.approx([-2, 1, 3, 0.5])
@@ -275,13 +275,13 @@ def test_turns_are_uniform_within_their_bounds(seed):
 
     angles = draw(10, 60)
     assert angles.shape == (2, 500) and angles.dtype == torch.float64
-    # The mean of 500 uniform draws in +-1 has a standard deviation of 0.026, and the
-    # greatest of them is below 0.95 with a probability of 0.975^500 = 3e-6.
+    # The mean of 500 uniform numbers in +-1 has a standard deviation of 0.026; the
+    # largest of them is below 0.95 with a probability of 0.975^500 = 3e-6.
     for bound, each in zip((10, 60), angles):
         assert 0.95 * bound < each.abs().max() <= bound
         assert each.mean().abs() < 0.2 * bound
     assert torch.equal(angles, draw(10, 60))
-    assert torch.equal(angles[0], draw(10, 0)[0])  # the other's bound has no part
+    assert torch.equal(angles[0], draw(10, 0)[0])  # independent of the other bound
     assert not draw(10, 0)[1].any() and not draw(0, 60)[0].any()
 
 
@@ -290,7 +290,7 @@ def test_a_clip_is_turned_by_yaw_and_then_by_pitch():
     angles = torch.tensor([[0.0, 20.0], [90.0, -50.0]], dtype=torch.float64)
     there = rotate_clips(x, angles)
     assert there.shape == x.shape and torch.equal(there[:, 3], x[:, 3])
-    # The first: a quarter turn about the upward axis.
+    # The first clip: 90 degrees about the vertical axis.
     torch.testing.assert_close(there[0, 0], x[0, 2])
     torch.testing.assert_close(there[0, 1], x[0, 1])
     torch.testing.assert_close(there[0, 2], -x[0, 0])

@@ -1,4 +1,4 @@
-"""Records of version 2: logits, the best epoch, and the data that they belong to."""
+"""Test records of version 2: logits, the best epoch, and their data."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_the_best_epoch_is_named_as_what_it_is() -> None:
         for i, top in enumerate(tops)
     ]
     record = make_record().model_copy(update={"history": history})
-    assert record.best == (2, 0.75, 4)  # the first of two; four looks at the test clips
+    assert record.best == (2, 0.75, 4)  # the first of two; four evaluations
     assert make_record().best is None
 
 

@@ -1,4 +1,4 @@
-"""Records: round trip, and refusal of whatever is not one."""
+"""Test records: writing and reading them; refusal of invalid files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_round_trip(tmp_path):
     assert path.name == f"{record.key}-seed0.json"
     assert store.get(record.experiment, 0) == record
     assert list(store) == [record]
-    assert [p.name for p in path.parent.iterdir()] == [path.name]  # no litter
+    assert [p.name for p in path.parent.iterdir()] == [path.name]  # no temporary files
 
 
 def test_rows_of_numbers_stay_on_one_line(tmp_path):

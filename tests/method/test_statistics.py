@@ -1,4 +1,4 @@
-"""Statistics against answers worked out by other routes."""
+"""Test statistics against values computed in other ways."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pairs = st.lists(st.tuples(values, values), min_size=2, max_size=7)
 
 
 def brute_force(differences):
-    """The sign-flip test written out: all 2^n sums, ties counted."""
+    """Compute the sign-flip test explicitly: all 2^n sums, including ties."""
     observed = abs(sum(differences))
     sums = [
         abs(sum(s * d for s, d in zip(signs, differences)))
@@ -82,7 +82,7 @@ def test_paired_by_hand():
 
 
 def test_pairing_removes_what_both_share():
-    """Seeds that differ by much more than the rows do."""
+    """Make values that differ more between seeds than between rows."""
     row, base = [60.0, 70.0, 81.0, 90.0], [59.0, 69.5, 79.5, 89.0]
     low = paired(row, base).low
     assert low is not None and low > 0
@@ -165,7 +165,7 @@ def test_the_spread_of_a_difference():
 )
 def test_pairs_needed_of_printed_tables(effect, power, n):
     assert pairs_needed(1.0, effect, power) == n
-    assert pairs_needed(5.0, -5 * effect, power) == n  # the unit and sign do not matter
+    assert pairs_needed(5.0, -5 * effect, power) == n  # unit and sign are irrelevant
 
 
 def test_pairs_needed_by_simulation():
@@ -248,7 +248,7 @@ ONE = Difference(1, 1.0, None, None, None)
         (UNCLEAR, 0.5, "full", "not resolved with 3 seeds"),
         (UNCLEAR, -0.5, "full", "not resolved with 3 seeds"),
         (ONE, 0.5, "full", "one seed: same sign, resolves nothing"),
-        # Two clear pairs: a third one has been seen to take that back.
+        # Two pairs are not enough: a third one can reverse the verdict.
         (Difference(2, 3.4, 0.3, 6.6, 0.5), 0.9, "laptop", "not resolved with 2 seeds"),
         (ONE, -0.5, "laptop", "one seed: opposite sign, resolves nothing"),
         (
@@ -274,6 +274,6 @@ def test_verdict_of_folds():
 
 
 def test_equal_differences_are_no_evidence_of_precision():
-    """Two seeds may differ by the same clip: an interval of width 0 says nothing."""
+    """Two seeds may differ by the same clip: the width 0 is no evidence."""
     d = paired([72.41379310344827, 70.0], [72.19827586206896, 69.78448275862069])
     assert verdict(d, 0.5, "full") == "not resolved with 2 seeds"

@@ -1,4 +1,4 @@
-"""A step's gradients, and what a captured one keeps between batches."""
+"""Test the gradients of a step, and the memory of a captured step."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def batches(sizes=(4, 4, 4, 4, 4, 2) * 2):
 
 
 def trained(kind, prepare=lambda step: None):
-    """Weights, statistics and losses after some batches of two sizes."""
+    """Return weights, statistics and losses after some batches of two sizes."""
     fabric = Fabric(accelerator="cpu", devices=1)
     optimizer = torch.optim.Adam((module := network()).parameters(), lr=0.01)
     model, optimizer = fabric.setup(module, optimizer)
@@ -74,9 +74,9 @@ def test_a_step_leaves_the_gradients_of_the_objective():
 
 
 class ImitatedGraph:
-    """Replays as a CUDA graph does: from and to the memory that it was captured with.
+    """Replay a step as a CUDA graph does, in the memory used during capture.
 
-    What is captured is not executed; here it is, so its traces are undone.
+    CUDA does not execute what it captures. This imitation does, and undoes the effects.
     """
 
     step: CapturedStep
@@ -119,7 +119,7 @@ def test_a_captured_step_trains_as_the_plain_one(monkeypatch):
 
 
 def with_and_without_graphs(folder, experiment, **options):
-    """The records of two trainings that differ in nothing else."""
+    """Return the records of two runs that differ only in the execution."""
     return [
         train(
             experiment,
@@ -150,5 +150,7 @@ def test_captured_training_on_a_gpu(tmp_path, precision):
         tmp_path, experiment, accelerator="cuda", precision=precision
     )
     first, last = ([r.history[i].loss for r in runs] for i in (0, -1))
-    assert first[1] == pytest.approx(first[0], rel=0.05)  # kernels may add differently
+    assert first[1] == pytest.approx(
+        first[0], rel=0.05
+    )  # kernels may sum in another order
     assert last[1] == pytest.approx(last[0], rel=0.2) and last[1] < first[1]

@@ -1,4 +1,4 @@
-"""Training: the same numbers again, after a kill too; checkpoints; weights."""
+"""Test training: reproducible and resumable; checkpoints; weights."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def undisturbed(experiment, data, tmp_path_factory):
 
 
 def numbers(record):
-    """Everything in a record that must not depend on when or how often it ran."""
+    """Return the fields that must not depend on when or how often a run was started."""
     return record.model_dump(exclude={"seconds", "stamp", "peak_memory", "execution"})
 
 
@@ -117,7 +117,7 @@ class Killed(Exception):
 def test_resumed_run_equals_undisturbed(
     undisturbed, experiment, data, tmp_path, monkeypatch, after
 ):
-    """Stopped in the middle of an epoch, then run again: bit for bit the same."""
+    """A run that is interrupted within an epoch gives the same bits when resumed."""
     steps_an_epoch = -(-len(data[0]) // experiment.training.batch_size)
     left = after * steps_an_epoch + 1
     step = torch.optim.Adam.step
@@ -150,7 +150,7 @@ def _run_elsewhere(experiment, data, folder):
 
 
 def test_killed_by_the_system(undisturbed, experiment, data, tmp_path):
-    """SIGKILL as soon as a checkpoint lies there; the second run ends the same."""
+    """A run that is killed after its first checkpoint gives the same numbers."""
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_run_elsewhere, args=(experiment, data, tmp_path))
     process.start()

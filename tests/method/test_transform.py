@@ -1,4 +1,4 @@
-"""The transform network against the matrix products of Section III-A."""
+"""Test the transform network against the matrix products of Section III-A."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A variant from outside: one function and one line, then it trains like any other."""
+"""Test that a variant is added by one function and one line, and trains."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TINY = final_model("synthetic", "quick", "cross_subject").replace(
 
 
 def low_pass(attention: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Keep the lower half of the temporal frequencies, weighed by one network."""
+    """Keep the lower half of the temporal frequencies, weighted by one network."""
     spectrum = torch.fft.rfft2(x) * attention.mask(x.mean(1, keepdim=True)).mean()
     spectrum[..., x.shape[2] // 4 : -x.shape[2] // 4, :] = 0
     return torch.fft.irfft2(spectrum, s=x.shape[-2:])

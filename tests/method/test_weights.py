@@ -1,4 +1,4 @@
-"""Networks of experiments: how they are drawn, kept in files and read again."""
+"""Test the networks of experiments: initialisation, saving and loading."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def drawn(experiment, data, seed):
 
 
 def trained(experiment, data, folder, seed=0):
-    """The file of a trained network."""
+    """Train a network and return its file."""
     train(
         experiment,
         seed,
@@ -55,7 +55,7 @@ def trained(experiment, data, folder, seed=0):
 
 
 def differing(one, other):
-    """The names of the weights that are not the same to the bit."""
+    """Return the names of the weights that differ in any bit."""
     assert one.keys() == other.keys()
     return {name for name in one if not torch.equal(one[name], other[name])}
 
@@ -78,11 +78,11 @@ def test_the_global_generator_is_left_as_it_was(data):
     assert torch.equal(before, torch.get_rng_state())
 
 
-# --- keyed draws ---------------------------------------------------------------------
+# --- keyed initialisation ------------------------------------------------------------
 
 
 def shared(one, other, data, seed=0):
-    """Parameters of layers that two experiments share, and those that differ."""
+    """Return the parameters that two experiments share, and those that differ."""
     a, b = (drawn(experiment, data, seed) for experiment in (one, other))
     reshaped = {
         name.rpartition(".")[0]
@@ -123,7 +123,7 @@ def test_rows_of_table_vii_differ_in_the_attention_alone(data):
 
 
 def test_sequential_draws_shift_every_later_layer(data):
-    """As in the first edition: the fault that keyed draws mend."""
+    """In the first edition, a change of one layer changed all later layers."""
     base = TINY.replace(**{"training.draws": "sequential"})
     change = {"model.frequency_attention": "none"}
     _, differ = shared(base, base.replace(**change), data)
@@ -173,7 +173,7 @@ def test_foreign_and_missing_files(read, tmp_path):
 
 
 def test_the_draw_of_the_kept_network_is_the_one_it_was_trained_from():
-    """Another draw would be at right angles to the trained matrix, more or less."""
+    """A different initialisation would be almost orthogonal to the trained matrix."""
     path = find_weights(final_model("nucla", "laptop"), 0)
     before, after = initial_network(path), load_model(path)[0]
     for stream in ("position", "velocity"):
