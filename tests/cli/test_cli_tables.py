@@ -33,8 +33,8 @@ def test_status_counts_by_table(store, capfd):
     assert (status, err) == (0, "")
     assert f"Profile laptop, 3 seeds a row; {store.folder}" in out
     lines = [line.split() for line in out.splitlines()]
-    assert ["V", "nucla", "5", "2", "13"] in lines
-    assert ["Fig.", "9", "nucla", "7", "0", "21"] in lines
+    assert ["V", "nucla", "5", "2", "13", "0"] in lines
+    assert ["Fig.", "9", "nucla", "7", "0", "21", "0"] in lines
     assert "2 records, 2 made with uncommitted changes" in out
     assert "Profile paper" not in out
 
