@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -23,7 +24,7 @@ from skellib.settings import (
     Section,
     TrainingConfig,
 )
-from skellib.variants import AXES, FUSIONS, TRANSFORMS, Choices, Fusion, Transform
+from skellib.variants import FUSIONS, TRANSFORMS, Choices, Fusion, Transform
 
 PROFILES = Choices(
     "profile",
@@ -104,7 +105,9 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Experiment:
-        if self.loss.mutual_weight > 0 and self.model.fusion != "multi_task":
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.dataset, re.ASCII):
+            raise ValueError(f"dataset {self.dataset!r}: no name of a data set")
+        if self.loss.mutual_weight > 0 and not self.fusion.classifiers:
             raise ValueError(
                 "loss.mutual_weight needs three branches: set it to 0, or "
                 "model.fusion to multi_task"
@@ -139,9 +142,8 @@ class Experiment(Section):
         skellib changes no key. So are settings that others switch off.
         """
         found = self.model_dump(mode="json", exclude={"profile"})
-        sizes, axes = self.model.kernel_sizes, self.model.axes
+        sizes = self.model.kernel_sizes
         found["model"]["kernels"] = sizes[0] if len({*sizes}) == 1 else list(sizes)
-        found["model"]["axes"] = sorted({*axes}, key=list(AXES).index)
         if not self.has_nonlocal:  # SLnL blocks without non-local units are local
             found["model"]["slnl_blocks"] = 0
         defaults = type(self).defaults()
@@ -155,11 +157,12 @@ class Experiment(Section):
         return found
 
     @classmethod
+    @cache
     def defaults(cls) -> dict[str, Any]:
         """Return the default values of all settings, by section."""
-        return cls(dataset="", protocol="").model_dump(mode="json")
+        return cls(dataset="any", protocol="any").model_dump(mode="json")
 
-    @cached_property
+    @property
     def key(self) -> str:
         """Stable hash of :meth:`canonical`, 16 hexadecimal digits."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))

@@ -55,20 +55,27 @@ def initialise_by_name(network: nn.Module, seed: int, kind: str = "uniform") -> 
     """Initialise each layer with a generator seeded by the seed and the layer's name.
 
     Args:
-        network: any module; its layers with ``reset_parameters`` are initialised in
-            place.
+        network: any module whose layers with parameters have ``reset_parameters``;
+            they are initialised in place.
         seed: seed of the run.
         kind: a name in :data:`skellib.variants.INITIALISATIONS`.
 
     Raises:
-        ValueError: if ``kind`` is unknown.
+        ValueError: if ``kind`` is unknown, or a layer has parameters and no
+            ``reset_parameters``.
     """
     INITIALISATIONS.check(kind)
     for name, layer in network.named_modules():
-        if hasattr(layer, "reset_parameters"):
+        reset = getattr(layer, "reset_parameters", None)
+        if reset:
             with seeded(layer_seed(seed, name)):
-                layer.reset_parameters()
+                reset()
                 _initialise_layer(layer, kind)
+        elif next(layer.parameters(recurse=False), None) is not None:
+            raise ValueError(
+                f"{name}: {type(layer).__name__} has parameters but no method "
+                "reset_parameters, by which they could be initialised"
+            )
 
 
 def layer_seed(seed: int, name: str) -> int:
@@ -80,7 +87,8 @@ def layer_seed(seed: int, name: str) -> int:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed PyTorch's global generator inside the block; then restore its state."""
-    with torch.random.fork_rng(devices=[]):
+    gpus = list(range(torch.cuda.device_count()))  # manual_seed reaches them too
+    with torch.random.fork_rng(devices=gpus):
         torch.manual_seed(seed)
         yield
 

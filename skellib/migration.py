@@ -83,7 +83,7 @@ def upgrade_record(values: dict[str, Any], concurrent_runs: int = 1) -> RunRecor
             f"version {values.get('version')!r}: not a record of version 1"
         )
     experiment = upgrade_experiment(values["experiment"])
-    execution = {**values["execution"], "concurrent_runs": concurrent_runs}
+    execution = {"concurrent_runs": concurrent_runs, **values["execution"]}
     fingerprint = values["data"]["fingerprint"]
     data = {"fingerprint": FINGERPRINTS.get(fingerprint, fingerprint)}
     return RunRecord(
@@ -123,14 +123,14 @@ def migrate(
         made = _convert(path, concurrent_runs)
         if made is None:
             continue
-        name, content = made
-        folder = path.parent if out is None else out / path.parent.name
+        dataset, name, content = made
+        folder = path.parent if out is None else out / dataset
         target = folder / name
         if target.exists() and target != path:
             raise InputError(f"{path}: {target} already exists; move one of them")
         with write_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(target, sync=False) as file:
+            with atomic_write(target) as file:
                 file.write(content)
         if out is None and target != path:
             os.unlink(path)
@@ -148,11 +148,11 @@ def _files(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise InputError(f"{path}: no such file or folder")
-    return found
+    return list(dict.fromkeys(path.resolve() for path in found))
 
 
-def _convert(path: Path, concurrent_runs: int) -> tuple[str, bytes] | None:
-    """Return the new name and contents of a file; None if it needs no conversion."""
+def _convert(path: Path, concurrent_runs: int) -> tuple[str, str, bytes] | None:
+    """Return data set, new name and contents of a file; None if it is up to date."""
     try:
         if path.suffix == ".safetensors":
             return _convert_weights(path)
@@ -160,13 +160,20 @@ def _convert(path: Path, concurrent_runs: int) -> tuple[str, bytes] | None:
         if not (isinstance(values, dict) and values.get("version") == 1):
             return None
         record = upgrade_record(values, concurrent_runs)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (
+        SafetensorError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be converted ({reason})") from None
-    return file_name(record.key, record.seed), to_json(record).encode()
+    name = file_name(record.key, record.seed)
+    return record.experiment.dataset, name, to_json(record).encode()
 
 
-def _convert_weights(path: Path) -> tuple[str, bytes] | None:
+def _convert_weights(path: Path) -> tuple[str, str, bytes] | None:
     """Convert a file of weights, as :func:`_convert`."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
@@ -183,4 +190,4 @@ def _convert_weights(path: Path) -> tuple[str, bytes] | None:
         "shape": json.dumps(shape),
     }
     name = f"{experiment.key}-seed{metadata['seed']}.safetensors"
-    return name, save(state, metadata=metadata)
+    return experiment.dataset, name, save(state, metadata=metadata)

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import from_json
 
 from skellib.errors import InputError
 from skellib.experiment import Experiment
@@ -203,28 +204,31 @@ class RunRecord(BaseModel):
     @property
     def best(self) -> BestEpoch | None:
         """The best of the epochs after which the test clips were evaluated."""
-        tested = [(e.test_top1, -e.epoch) for e in self.history if e.test_top1]
+        tested = [
+            (e.test_top1, -e.epoch) for e in self.history if e.test_top1 is not None
+        ]
         if not tested:
             return None
         top1, epoch = max(tested)
         return BestEpoch(-epoch, float(top1), len(tested))
 
-    def check_data(self, fingerprint: str, path: Path) -> None:
-        """Make sure that the run was trained on the same data.
+    def check_data(self, data: dict[str, Any], path: Path) -> None:
+        """Make sure that the run was trained and tested on the same data.
 
         Args:
-            fingerprint: fingerprint of the data set at hand.
+            data: fingerprint and numbers of clips at hand, as in :attr:`data`.
             path: path of this record, for the message.
 
         Raises:
-            InputError: if the fingerprints differ.
+            InputError: if one of them differs.
         """
-        own = self.data.get("fingerprint")
-        if own != fingerprint:
-            raise InputError(
-                f"{path}: recorded with other data (fingerprint {own}, not "
-                f"{fingerprint}); train with --anew to replace it, or use --records"
-            )
+        for name in ("fingerprint", "train_clips", "test_clips"):
+            own = self.data.get(name)
+            if own != data[name]:
+                raise InputError(
+                    f"{path}: recorded with other data ({name} {own}, not "
+                    f"{data[name]}); train with --anew to replace it, or use --records"
+                )
 
 
 def read_json(kind: type[Model], path: Path, fault: str) -> Model | None:
@@ -272,21 +276,25 @@ def read_record(path: Path) -> RunRecord:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        version = re.match(r'\{\s*"version":\s*(\d+)', text)
-        if version and int(version[1]) != VERSION:
+        content = from_json(text)
+        version = content.get("version") if isinstance(content, dict) else None
+        if isinstance(version, int) and version != VERSION:
             raise InputError(
-                f"{path}: a record of version {version[1]}, expected {VERSION}; "
+                f"{path}: a record of version {version}, expected {VERSION}; "
                 "convert it with `python -m skellib migrate PATH`"
             )
         record = RunRecord.model_validate_json(text)
-    except (ValidationError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except ValueError as error:  # no UTF-8, no JSON, or no record
         fault = str(error).splitlines()
         detail = " ".join(line.strip() for line in fault[1:3]) or fault[0]
         raise InputError(f"{path}: not a run record ({detail}); delete it") from None
     if record.key != record.experiment.key:
         raise InputError(
             f"{path}: key {record.key} is not that of its experiment "
-            f"({record.experiment.key}): the configuration has changed its meaning"
+            f"({record.experiment.key}): the file was edited, or another version of "
+            "skellib wrote it"
         )
     if path.name != file_name(record.key, record.seed):
         raise InputError(
@@ -352,10 +360,16 @@ class RecordStore:
         for path in sorted(self.folder.glob("*/*.json")):
             yield read_record(path)
 
-    def has(self, experiment: Experiment) -> bool:
-        """Return whether an experiment has a record with any seed."""
+    def count(self, experiment: Experiment) -> int:
+        """Count the recorded runs of an experiment without reading them."""
         folder = self.folder / experiment.dataset
-        return any(folder.glob(f"{experiment.key}-seed*.json"))
+        return sum(1 for _ in folder.glob(f"{experiment.key}-seed*.json"))
+
+    def set_aside(self, experiment: Experiment, seed: int) -> None:
+        """Rename a run's record to ``*.json.replaced`` if there is one."""
+        path = self.path(experiment, seed)
+        if path.is_file():
+            path.replace(path.with_name(f"{path.name}.replaced"))
 
     def of(self, experiment: Experiment) -> list[RunRecord]:
         """Return the records of an experiment, ordered by seed."""

@@ -15,6 +15,7 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    field_validator,
     model_validator,
 )
 
@@ -24,7 +25,7 @@ from skellib import variants
 class Section(BaseModel):
     """Validate a section of the configuration: immutable, without unknown settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PreprocessingConfig(Section):
@@ -116,6 +117,12 @@ class ModelConfig(Section):
     velocity_padding: Annotated[str, variants.PADDINGS] = "end"
     initialisation: Annotated[str, variants.INITIALISATIONS] = "uniform"
 
+    @field_validator("axes")
+    @classmethod
+    def _in_order(cls, axes: tuple[str, ...]) -> tuple[str, ...]:
+        """Sort the axes: their order means nothing and must change no key."""
+        return tuple(name for name in variants.AXES if name in axes)
+
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
         blocks = len(self.channels)
@@ -127,6 +134,8 @@ class ModelConfig(Section):
             )
         if isinstance(self.kernels, tuple) and len(self.kernels) != blocks:
             raise ValueError("kernels must be one number, or one number per block")
+        if any(k % 2 == 0 for k in self.kernel_sizes):
+            raise ValueError("kernels must be odd: an even one changes the frames")
         return self
 
     @property

@@ -60,6 +60,16 @@ class Execution:
     threads: int = 0
     concurrent_runs: int = 1
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing.
+
+        Raises:
+            InputError: if a count is less than 1.
+        """
+        for name in ("devices", "nodes", "checkpoint_every", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"execution: {name} is {getattr(self, name)}, below 1")
+
     def fabric(self) -> Fabric:
         """Create and launch Lightning Fabric.
 

@@ -187,16 +187,26 @@ def train(
     """
     store, execution = store or RecordStore(), execution or Execution()
     known = None if anew else store.get(experiment, seed)
+    if train_set.key != experiment.dataset:
+        raise InputError(
+            f"the experiment is for data set {experiment.dataset!r}, and these clips "
+            f"are of {train_set.key!r}"
+        )
     if known is not None:
-        known.check_data(train_set.fingerprint, store.path(experiment, seed))
+        known.check_data(
+            _data_fields(train_set, test_set), store.path(experiment, seed)
+        )
         return known
     weights = weights_path(experiment, seed, checkpoints)
     checkpoint = Checkpoint(
-        weights.with_suffix(".ckpt"), experiment.key, train_set.fingerprint
+        weights.with_suffix(".ckpt"),
+        f"{experiment.key}-seed{seed}",
+        train_set.fingerprint,
     )
     store.check_writable(experiment, seed)
     check_writable(weights)
-    if anew:
+    if anew:  # if interrupted, the run resumes without ``anew``
+        store.set_aside(experiment, seed)
         checkpoint.delete()
     with _isolated_rng(seed, execution.threads):
         origin, fabric = stamp(), execution.fabric()

@@ -45,6 +45,8 @@ class Choices(dict[str, V], Generic[V]):
         Raises:
             ValueError: if it is not; the message lists the names that are.
         """
+        if not isinstance(name, str):
+            raise ValueError(f"{self.what}: expected a name, not {name!r}")
         if name in self.renamed:
             raise ValueError(f"{self.what} {name!r} is now {self.renamed[name]!r}")
         if name not in self:

@@ -101,7 +101,7 @@ def find_weights(
     """Find the final weights of a run; return None if there are none.
 
     Weights trained on this machine come first, then those released with the repository,
-    then those released with the first edition, which initialised them differently.
+    then those of the first edition, whose networks were initialised differently.
 
     Args:
         experiment, seed: the run.
@@ -111,6 +111,7 @@ def find_weights(
     places = (
         weights_path(experiment, seed, checkpoints),
         released_weights_path(experiment, seed),
+        weights_path(experiment.first_edition, seed, checkpoints),
         released_weights_path(experiment.first_edition, seed),
     )
     return next((path for path in places if path.is_file()), None)

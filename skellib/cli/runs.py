@@ -52,7 +52,9 @@ def train(
     anew: Annotated[
         bool,
         typer.Option(
-            "--anew", help="Train even if there is a record, and replace the record."
+            "--anew",
+            help="Train from the start; a record is kept as *.json.replaced, a "
+            "checkpoint deleted. If interrupted, go on without --anew.",
         ),
     ] = False,
     root: RootOption = None,

@@ -140,6 +140,9 @@ class SLnLRFA(nn.Module):
         given = config.model_dump() if config else {}
         config = ModelConfig(**{**given, **options})
         self.config, self.fusion = config, FUSIONS.find(config.fusion)
+        unknown = {*self.fusion.streams} - {"position", "velocity"}
+        if unknown:
+            raise ValueError(f"fusion {config.fusion!r}: no input for {min(unknown)!r}")
         self.streams = nn.ModuleDict(
             {
                 name: Stream(in_channels, joints, bodies, frames, config)

@@ -83,20 +83,21 @@ def fold_experiments(row: Row, column: Column, profile: str) -> tuple[Experiment
 def recorded_experiments(
     rows: Sequence[Row], column: Column, profile: str, store: RecordStore
 ) -> list[tuple[Experiment, ...]]:
-    """Return the experiments whose records rows are compared by.
+    """Return the experiments whose records are shown for some rows.
 
-    The first edition drew first weights from one generator, so that its rows share
-    none; the second keys each draw. Records of the two are never mixed: rows are shown
-    with keyed ones, unless the first edition recorded more of the rows.
+    The first edition initialised all layers with one generator, so its rows share no
+    initial weights; now each layer has its own. Records of the two are never mixed:
+    rows are shown with the present ones unless the first edition has more runs of them.
 
     Returns:
-        The experiments of each row, one for each fold; none for other people's
-        methods.
+        The experiments of each row, one for each fold; an empty tuple for rows quoted
+        from other papers.
     """
     keyed = [fold_experiments(row, column, profile) if row.ours else () for row in rows]
     former = [tuple(each.first_edition for each in folds) for folds in keyed]
     counts = [
-        sum(any(map(store.has, each)) for each in found) for found in (keyed, former)
+        sum(store.count(each) for folds in found for each in folds)
+        for found in (keyed, former)
     ]
     return former if counts[1] > counts[0] else keyed
 

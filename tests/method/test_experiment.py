@@ -36,7 +36,7 @@ def test_a_choice_added_to_a_table_is_known_to_the_configuration(monkeypatch):
 def test_defaults_are_what_they_were():
     """Keys leave out defaults, so that changing a default changes what keys mean."""
     text = json.dumps(Experiment.defaults(), sort_keys=True)
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "2c79604637959f59"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "d50e7db3e626a66b"
 
 
 def test_paper_settings_of_n_ucla():
@@ -159,6 +159,32 @@ def test_what_does_not_change_the_result_does_not_change_the_key():
     assert raw.replace(**fixed).key == raw.key
     for name, value in fixed.items():
         assert e.replace(**{name: value}).key != e.key
+
+
+def test_the_order_of_axes_means_nothing():
+    e = final_model("nucla")
+    other = e.replace(**{"model.axes": ("st", "t", "s", "t")})
+    assert other == e and other.model.axes == ("t", "s", "st")
+
+
+def test_a_copy_has_a_key_of_its_own():
+    e = final_model("nucla")
+    assert e.key != e.model_copy(update={"fold": 1}).key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training.learning_rate": float("inf")},
+        {"loss.gamma": float("inf")},
+        {"model.kernels": 2},
+        {"dataset": "../x", "protocol": "given"},
+        {"model.transform": ["both"]},
+    ],
+)
+def test_values_that_could_not_be_trained_or_written_are_refused(change):
+    with pytest.raises(InputError):
+        final_model("nucla").replace(**change)
 
 
 def test_json_round_trip_keeps_the_key():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
+from skellib import training
 from skellib.data import load, synthetic, without_leakage
 from skellib.errors import InputError
 from skellib.experiment import final_model
-from skellib.records import Epoch, RecordStore, TestLogits, read_record
+from skellib.records import Epoch, RecordStore, RunRecord, TestLogits, read_record
 from skellib.training import Execution, train
 from tests.method.test_records import make_record
 
@@ -111,6 +114,50 @@ def test_other_data_under_the_same_name_are_not_taken_for_the_recorded(
     again = run(other, tmp_path, anew=True)
     assert again.data["fingerprint"] == other[0].fingerprint
     assert list(RecordStore(tmp_path / "records")) == [again]
+    (kept,) = (tmp_path / "records").glob("*/*.replaced")
+    assert RunRecord.model_validate_json(kept.read_text()) == done
+
+
+def test_a_part_of_the_data_is_not_taken_for_all_of_it(data, tmp_path) -> None:
+    run(data, tmp_path)
+    part = data[0].subset(range(len(data[0]) - 1)), data[1]
+    with pytest.raises(InputError, match="recorded with other data.*train_clips"):
+        run(part, tmp_path)
+
+
+def test_clips_of_another_data_set_are_refused(data, tmp_path) -> None:
+    with pytest.raises(InputError, match="is for data set 'nucla'.*of 'synthetic'"):
+        train(
+            final_model("nucla", "quick"), 0, *data, store=RecordStore(tmp_path / "x")
+        )
+
+
+def test_an_interrupted_run_anew_is_resumed_without_it(
+    data, tmp_path, monkeypatch
+) -> None:
+    run(data, tmp_path)
+    seen = []
+
+    def stop(*arguments):
+        seen.append(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_reporter", lambda *_: stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path, anew=True)
+    assert not list(RecordStore(tmp_path / "records"))
+    monkeypatch.undo()
+    record = run(data, tmp_path)
+    assert len(record.history) == TINY.training.epochs and len(seen) == 1
+
+
+def test_a_record_of_another_version_is_told_from_a_broken_one(tmp_path) -> None:
+    path = RecordStore(tmp_path).put(make_record())
+    values = json.loads(path.read_text())
+    values["version"] = values.pop("version") + 5  # now the last key
+    path.write_text(json.dumps(values))
+    with pytest.raises(InputError, match="a record of version 7, expected 2"):
+        read_record(path)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_training(

@@ -8,6 +8,7 @@ import torch
 from skellib.data import load
 from skellib.errors import InputError
 from skellib.experiment import final_model
+from skellib.initialisation import initialise_by_name, seeded
 from skellib.records import RecordStore
 from skellib.training import Execution, train
 from skellib.variants import FREQUENCY_ATTENTION, INITIALISATIONS
@@ -120,6 +121,31 @@ def test_rows_of_table_vii_differ_in_the_attention_alone(data):
     ]
     for other in rest[1:]:
         assert not differing(rest[0], other)
+
+
+def test_a_layer_that_cannot_be_initialised_by_name_is_refused():
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.rand(3))
+
+    with pytest.raises(ValueError, match="0: Own has parameters but no method"):
+        initialise_by_name(torch.nn.Sequential(Own()), seed=0)
+
+
+def test_every_generator_is_restored(monkeypatch):
+    """``manual_seed`` seeds the GPUs too: their state must be forked as well."""
+    forked = []
+    real = torch.random.fork_rng
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(
+        torch.random,
+        "fork_rng",
+        lambda devices: forked.append(devices) or real(devices=[]),
+    )
+    with seeded(3):
+        pass
+    assert forked == [[0, 1]]
 
 
 def test_sequential_draws_shift_every_later_layer(data):
