@@ -28,7 +28,10 @@ class Stream(nn.Module):
     ``M_1`` SLnL blocks, local blocks, and the average over time and joints.
 
     Args:
-        channels, joints, bodies, frames: ``d``, ``N``, ``M`` and ``T`` of the input.
+        channels: ``d``, coordinates of a joint.
+        joints: ``N``, joints of a body.
+        bodies: ``M``, bodies of a clip.
+        frames: ``T``, frames of a clip.
         config: configuration of the network.
 
     Attributes:
@@ -108,7 +111,10 @@ class SLnLRFA(nn.Module):
 
     Args:
         num_classes: number of classes.
-        in_channels, joints, bodies, frames: ``d``, ``N``, ``M`` and ``T`` of the input.
+        in_channels: ``d``, coordinates of a joint.
+        joints: ``N``, joints of a body.
+        bodies: ``M``, bodies of a clip.
+        frames: ``T``, frames of a clip.
         config: configuration of the network; that of the final model by default.
         options: settings of :class:`skellib.settings.ModelConfig` that differ from
             ``config``.
