@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skellib.errors import InputError
-from skellib.experiment import PROFILES
+from skellib.experiment import PROFILES, check_profile
 from skellib.paths import packed_path
 from skellib.records import RecordStore
 from skellib.reproduction.paper_tables import (
@@ -231,8 +230,7 @@ def column_cells(
     Raises:
         InputError: if the profile is unknown or a record cannot be used.
     """
-    if profile not in PROFILES:
-        raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
+    check_profile(profile)
     needs_no_run = column.measure in COUNTED_UNITS or (
         column.measure == CHOSEN_CLASSES and classes is None
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from skellib.errors import InputError
-from skellib.experiment import PROFILES, Experiment
+from skellib.experiment import PROFILES, Experiment, check_profile
 from skellib.records import RecordStore, RunRecord, read_record
 from skellib.reproduction.cells import missing_data
 from skellib.reproduction.own_tables import OWN_TABLES
@@ -82,8 +82,7 @@ def coverage(
     Raises:
         InputError: if the profile or a data set is unknown.
     """
-    if profile not in PROFILES:
-        raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
+    check_profile(profile)
     if not datasets and profile == "quick":
         datasets = ["synthetic"]
     known = {(r.key, r.seed) for r in scan(store)[0] if r.seed < seeds}

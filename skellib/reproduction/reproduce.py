@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from skellib.errors import InputError
-from skellib.experiment import PROFILES
+from skellib.experiment import check_profile
 from skellib.paths import project_root
 from skellib.reproduction.execute import ensure_records
 from skellib.reproduction.notebooks import execute_all
@@ -58,8 +57,7 @@ def reproduce(
         RunError: if a run fails; the notebooks are not executed then.
         NotebookError: if a notebook fails.
     """
-    if profile not in PROFILES:
-        raise InputError(f"profile {profile!r} is none of {', '.join(PROFILES)}")
+    check_profile(profile)
     folder = Path(out or project_root() / "book" / "executed" / profile)
     if training is None:
         training = notebooks is None and (profile != "quick" or tables is not None)
