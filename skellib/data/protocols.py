@@ -119,6 +119,9 @@ def split(
       ``holdout`` holds out: for model selection without the test view 3.
     - ``camera_1_2``, ``camera_2_1``: train on the first camera, test on the second: a
       new camera, still without view 3.
+    - ``cross_view_untwinned``, ``validation_untwinned``, ``camera_1_2_untwinned``,
+      ``camera_2_1_untwinned``: the same without the clips of cameras 1 and 2 that are
+      exact duplicates of a clip of camera 3, on both sides.
 
     For any data set, ``given`` is the split that came with it. For a custom data set,
     ``cross_subject`` trains on the first, third, ... subject in order, ``cross_view``
@@ -288,6 +291,18 @@ def _validation(dataset: PackedDataset, fold: int) -> Sides:
     return train, test
 
 
+def _untwinned(rule: _Rule) -> _Rule:
+    """Leave the duplicates of view 3 out of a rule, except in view 3 itself."""
+
+    def sides(dataset: PackedDataset, fold: int) -> Sides:
+        group, tested = _group(dataset), _numbers(dataset, "view") == 3
+        kept = tested | ~np.isin(group, group[tested])
+        train, test = rule.sides(dataset, fold)
+        return train & kept, test & kept
+
+    return _Rule(sides)
+
+
 def _pairs(dataset: PackedDataset, fold: int) -> Sides:
     persons = zip(
         _numbers(dataset, "subject"), _numbers(dataset, "reacting"), strict=True
@@ -359,6 +374,13 @@ def _part_of_each_class(dataset: PackedDataset, fold: int) -> Sides:
 
 _FIRST_TWO_VIEWS = _by_view((1, 2), (3,))
 
+_NUCLA = {
+    "cross_view": _FIRST_TWO_VIEWS,
+    "validation": _Rule(_validation),
+    "camera_1_2": _by_view((1,), (2,)),
+    "camera_2_1": _by_view((2,), (1,)),
+}
+
 _RULES: dict[str, dict[str, _Rule]] = {
     "synthetic": {
         "cross_view": _FIRST_TWO_VIEWS,
@@ -374,10 +396,8 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "same_subject": _Rule(_half_of_each_class, SYSU_FOLDS),
     },
     "nucla": {
-        "cross_view": _FIRST_TWO_VIEWS,
-        "validation": _Rule(_validation),
-        "camera_1_2": _by_view((1,), (2,)),
-        "camera_2_1": _by_view((2,), (1,)),
+        **_NUCLA,
+        **{f"{name}_untwinned": _untwinned(rule) for name, rule in _NUCLA.items()},
     },
     "utd_mhad": {"cross_subject": _Rule(_odd_subjects)},
     "sbu": {"five_fold": _Rule(_pairs, len(SBU_FOLDS))},

@@ -76,6 +76,25 @@ def test_one_camera_of_the_training_views_trains_and_the_other_tests() -> None:
     assert (train.tolist(), test.tolist()) == ([1, 3], [0, 4])
 
 
+def test_untwinned_protocols_leave_out_the_twins_of_view_3() -> None:
+    # Clips 1, 2 have their twin in view 3, clips 3, 4 are twins of each other.
+    packed = pack(
+        [1, 2, 3, 3, 1, 2, 4, 5],
+        view=[1, 2, 1, 2, 3, 3, 3, 1],
+        subject=[1, 2, 1, 2, 1, 2, 1, 2],
+    )
+    for protocol, expected in {
+        "cross_view_untwinned": ([2, 3, 7], [4, 5, 6]),
+        "camera_1_2_untwinned": ([2, 7], [3]),
+        "camera_2_1_untwinned": ([3], [2, 7]),
+        "validation_untwinned": ([2], [3, 7]),
+    }.items():
+        found = tuple(side.tolist() for side in split(packed, protocol))
+        assert found == expected, protocol
+    # The twin may also be the earlier clip, or be outside the subset.
+    assert split(packed.subset([4, 0, 2, 3]), "camera_1_2_untwinned")[0].tolist() == [2]
+
+
 def test_five_folds_by_ordered_pairs() -> None:
     pairs = np.array([pair for fold in SBU_FOLDS for pair in fold])
     assert len(np.unique(pairs, axis=0)) == 21
@@ -351,6 +370,23 @@ def test_published_counts_of_nucla(shared: Path) -> None:
         "drop trash",
     }
     assert np.array_equal(packed.duplicate_of[test] == -1, mask)
+    sides = {
+        protocol: tuple(len(side) for side in split(packed, protocol))
+        for protocol in PROTOCOLS["nucla"]
+    }
+    assert sides == {
+        "cross_view": (1020, 464),
+        "validation": (829, 191),
+        "camera_1_2": (516, 504),
+        "camera_2_1": (504, 516),
+        "cross_view_untwinned": (1020 - 95, 464),
+        "validation_untwinned": (829 - 79, 191 - 16),
+        "camera_1_2_untwinned": (516, 504 - 95),
+        "camera_2_1_untwinned": (504 - 95, 516),
+    }
+    for protocol in ("cross_view", "camera_1_2", "camera_2_1"):
+        train, test = split(packed, f"{protocol}_untwinned")
+        assert without_leakage(packed.subset(train), packed.subset(test)).all()
 
 
 def test_published_counts_of_utd_mhad(shared: Path) -> None:
