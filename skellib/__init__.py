@@ -13,7 +13,7 @@ _HOME = {
     "skellib.data": ("PackedDataset", "load"),
     "skellib.batches": ("DeviceClips",),
     "skellib.layouts": ("LAYOUTS", "Layout"),
-    "skellib.preprocessing": ("center", "crop_resize", "rotate", "velocity"),
+    "skellib.preprocessing": ("align", "center", "crop_resize", "rotate", "velocity"),
     "skellib.models": (
         "FrequencyAttention",
         "LocalBlock",

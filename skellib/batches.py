@@ -17,9 +17,11 @@ from torch import Tensor
 from skellib.data import PackedDataset
 from skellib.errors import InputError
 from skellib.preprocessing import (
+    align,
     center,
     central_crop,
     crop_resize,
+    displace_joints,
     frame_indices,
     random_crop,
     rotate_clips,
@@ -46,11 +48,11 @@ class DeviceClips:
     Args:
         dataset: data set or subset of n clips; only the frames of its clips are copied.
         device: device that holds the clips.
-        preprocessing: how clips are centred, cropped and resized; the paper's settings
-            by default.
+        preprocessing: how clips are aligned, centred, cropped and resized; the paper's
+            settings by default.
 
     Attributes:
-        joints: (F, M, N, C) centred frames of all clips.
+        joints: (F, M, N, C) aligned and centred frames of all clips.
         starts, lengths: (n,) first frame and number of frames of each clip.
         label: (n,) class indices.
         layout: skeleton layout.
@@ -85,7 +87,7 @@ class DeviceClips:
         chunk = starts * int(np.prod(shape)) // _CHUNK
         cuts = np.flatnonzero(np.diff(chunk)) + 1
         for clips in np.split(np.arange(len(self)), cuts):
-            part = _centred_frames(dataset, clips, device, self.preprocessing.origin)
+            part = _centred_frames(dataset, clips, device, self.preprocessing)
             first = int(starts[clips[0]])
             self.joints[first : first + len(part)] = part
 
@@ -113,8 +115,9 @@ class DeviceClips:
 
         Args:
             batch_size: clips per batch over all processes; the last may be smaller.
-            preprocessing: how to crop, resize and rotate, if not as in the constructor.
-            seed, epoch: seeds of the order, the crops and the rotations.
+            preprocessing: how to crop, resize, rotate and displace, if not as in the
+                constructor.
+            seed, epoch: seeds of the order, the crops, the rotations and the noise.
             rank, world: number of this process, and number of processes that share
                 each batch.
 
@@ -138,6 +141,11 @@ class DeviceClips:
         )
         # Sampled last, so that the order and the crops do not depend on rotation.
         angles = sample_rotations(len(self), generator, crop.max_pitch, crop.max_yaw)
+        offsets = None
+        if crop.joint_noise:
+            shape = (len(self), self.layout.dims, *self.joints.shape[2:0:-1])
+            offsets = crop.joint_noise * torch.randn(shape, generator=generator)
+            offsets = offsets[order].to(device)
         plan = torch.stack([order, offset[order], kept[order]]).to(device)
         angles = angles[:, order].to(device)
         for part in torch.arange(len(self), device=device).split(batch_size):
@@ -146,7 +154,11 @@ class DeviceClips:
                 mine = torch.arange(size, device=device) * world + rank
                 part = part[mine % len(part)]
             x, label = self._batch(plan[:, part], crop)
-            yield (rotate_clips(x, angles[:, part]) if crop.rotates else x), label
+            if crop.rotates:
+                x = rotate_clips(x, angles[:, part])
+            if offsets is not None:
+                x = displace_joints(x, offsets[part])
+            yield x, label
 
     def inference(
         self, batch_size: int, preprocessing: PreprocessingConfig | None = None
@@ -171,15 +183,17 @@ def _centred_frames(
     dataset: PackedDataset,
     clips: np.ndarray,
     device: torch.device | str,
-    origin: str,
+    preprocessing: PreprocessingConfig,
 ) -> Tensor:
-    """Copy the frames of some clips to a device, one clip after another, and centre."""
+    """Copy the frames of some clips to a device; align and centre them."""
     starts, lengths = (
         torch.from_numpy(np.asarray(each)[clips])
         for each in (dataset.starts, dataset.lengths)
     )
     _, frames = frame_indices(starts, lengths)
     joints = torch.from_numpy(np.asarray(dataset.joints)[frames.numpy()]).to(device)
-    starts = lengths.cumsum(0) - lengths  # in the copied frames
-    counts = lengths.to(device)
-    return center(joints, starts.to(device), counts, dataset.layout, origin)
+    starts = (lengths.cumsum(0) - lengths).to(device)  # in the copied frames
+    clips_of = starts, lengths.to(device), dataset.layout
+    if preprocessing.align != "none":  # half precision is rounded once, at the end
+        joints = align(joints.double(), *clips_of, preprocessing.align)
+    return center(joints, *clips_of, preprocessing.origin)

@@ -50,6 +50,7 @@ _INERT: dict[str, Callable[[Experiment], bool]] = {
     "model.reduction": lambda e: e.model.frequency_attention == "none",
     "model.axes": lambda e: not e.has_nonlocal,
     "model.embed_ratio": lambda e: not e.has_nonlocal,
+    "model.dropout_kind": lambda e: e.model.dropout == 0,
     "model.dropout_at": lambda e: e.model.dropout == 0,
     "loss.divergence": lambda e: e.loss.mutual_weight == 0,
 }

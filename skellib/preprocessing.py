@@ -1,4 +1,4 @@
-"""Preprocess clips: centre, crop, resize, compute velocities (Section IV-A).
+"""Preprocess clips: align, centre, crop, resize, velocities (Section IV-A).
 
 All functions are batched tensor operations on the device that holds the data; none
 loops over clips. ``joints`` has the packed form (F, M, N, C): the frames of all clips
@@ -13,9 +13,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
+from skellib.errors import InputError
 from skellib.layouts import Layout
-from skellib.variants import ORIGINS, PADDINGS
+from skellib.variants import ALIGNMENTS, ORIGINS, PADDINGS
+
+PITCH_AXIS, YAW_AXIS = 0, 1
+"""Axes to the camera's right, and up (or down) in its image."""
 
 
 def tracked(joints: Tensor) -> Tensor:
@@ -118,6 +123,90 @@ def center(
     centred = joints.clone()
     centred[frames, ..., : layout.dims] = moved.to(joints.dtype)
     return centred
+
+
+_FRONT = ("right shoulder", "left shoulder", "right hip", "left hip")
+
+
+def align(
+    joints: Tensor, starts: Tensor, lengths: Tensor, layout: Layout, kind: str
+) -> Tensor:
+    """Rotate clips about the origin to a common front (not in the paper).
+
+    All frames and bodies of a clip are rotated alike, so that a body faces the camera:
+    the first one that has both shoulders and both hips, in the first frame that has
+    such a body. A clip without such a frame stays as it is, and untracked joints stay
+    at zero. To rotate about the body centre, centre the clips before or after: the
+    result is the same.
+
+    Args:
+        joints: (F, M, N, C) packed frames of all clips.
+        starts: (n,) index of the first frame of each clip.
+        lengths: (n,) number of frames of each clip.
+        layout: skeleton layout with three coordinates, shoulders and hips.
+        kind: ``"none"``; ``"yaw"``: about the vertical, until the sum of the lines
+            across the shoulders and across the hips has no depth; or ``"body"``: about
+            all axes, until also the line from the middle of the hips to the middle of
+            the shoulders is vertical.
+
+    Returns:
+        (F, M, N, C), in the units of ``joints``.
+
+    Raises:
+        ValueError: if ``kind`` is unknown.
+        InputError: if the layout has no depth, or no shoulders and hips.
+
+    Example:
+        >>> import skellib as sk, torch
+        >>> joints = torch.rand(30, 1, 20, 3)  # two clips of 10 and 20 frames
+        >>> starts, lengths = torch.tensor([0, 10]), torch.tensor([10, 20])
+        >>> layout = sk.LAYOUTS["kinect20"]
+        >>> aligned = sk.align(joints, starts, lengths, layout, "body")
+        >>> across = aligned[starts, 0, 8] - aligned[starts, 0, 4]  # the shoulders
+        >>> across += aligned[starts, 0, 16] - aligned[starts, 0, 12]  # and the hips
+        >>> across[:, 2].abs().max() < 1e-5
+        tensor(True)
+    """
+    if ALIGNMENTS.check(kind) == "none":
+        return joints
+    owner, frames = frame_indices(starts, lengths)
+    rotation = _front_rotation(joints, starts, lengths, layout, kind)[owner]
+    space = joints[frames, ..., :3].double()
+    aligned = joints.clone()
+    aligned[frames, ..., :3] = torch.einsum("fij,fmnj->fmni", rotation, space).to(
+        joints.dtype
+    )
+    return aligned
+
+
+def _front_rotation(
+    joints: Tensor, starts: Tensor, lengths: Tensor, layout: Layout, kind: str
+) -> Tensor:
+    """Compute the rotation of each clip to its front, (n, 3, 3) float64."""
+    if not (supports_rotation(layout) and {*_FRONT} <= {*layout.joints}):
+        raise InputError(
+            f"preprocessing.align: {kind!r} needs three coordinates, the second "
+            f"vertical, and the joints {', '.join(_FRONT)}, which layout "
+            f"{layout.name!r} lacks; set it to none"
+        )
+    needed = joints[:, :, [layout.joints.index(name) for name in _FRONT], :3]
+    complete = tracked(needed).all(-1)  # (F, M)
+    frame = _first_frame_with_body(complete.any(-1), starts, lengths)
+    body = complete[frame].int().argmax(-1)
+    corners = needed[frame, body].double()  # (n, 4, 3)
+    right, left, right_hip, left_hip = corners.unbind(1)
+    sign = layout.up[1]
+    # A person who faces the camera has the right side at +x if y is up, else at -x.
+    x = sign * (right - left + right_hip - left_hip)
+    y = torch.zeros_like(x)
+    y[:, YAW_AXIS] = 1
+    if kind == "body":
+        y = sign * normalize(right + left - right_hip - left_hip, dim=1)
+    x = normalize(x - (x * y).sum(1, keepdim=True) * y, dim=1)
+    rotation = torch.stack([x, y, torch.linalg.cross(x, y)], 1)
+    # Without such a frame, or with joints that coincide, there is no front.
+    exists = complete[frame, body] & (torch.linalg.det(rotation) > 0.5)
+    return torch.where(exists[:, None, None], rotation, torch.eye(3).to(rotation))
 
 
 def frame_indices(starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -231,10 +320,6 @@ def crop_resize(
     return torch.lerp(a, b, weight).permute(0, 4, 1, 3, 2)
 
 
-PITCH_AXIS, YAW_AXIS = 0, 1
-"""Axes to the camera's right, and up (or down) in its image."""
-
-
 def supports_rotation(layout: Layout) -> bool:
     """Return whether a layout has three coordinates, the second of them vertical."""
     return layout.dims == 3 and layout.up[0] == YAW_AXIS
@@ -308,6 +393,27 @@ def rotate_clips(x: Tensor, angles: Tensor) -> Tensor:
     pitch, yaw = angles[:, :, None, None, None]
     x = rotate(x.movedim(1, -1), yaw, YAW_AXIS)
     return rotate(x, pitch, PITCH_AXIS).movedim(-1, 1)
+
+
+def displace_joints(x: Tensor, offsets: Tensor) -> Tensor:
+    """Displace the joints of whole clips (not in the paper).
+
+    A joint has one offset for all frames of its clip, as if the sensor had estimated
+    other proportions of the body; velocities are unchanged. Joints that are not tracked
+    in any frame, and bodies in frames from which they are absent, stay at zero.
+
+    Args:
+        x: (B, C, T, N, M) clips.
+        offsets: (B, dims, N, M), in the units of ``x``; further channels are unchanged.
+
+    Returns:
+        (B, C, T, N, M).
+    """
+    seen = (x != 0).any(1, keepdim=True)
+    seen = seen.any(2, keepdim=True) & seen.any(3, keepdim=True)
+    displaced = x.clone()
+    displaced[:, : offsets.shape[1]] += offsets.to(x).unsqueeze(2) * seen
+    return displaced
 
 
 def velocity(x: Tensor, padding: str = "end") -> Tensor:

@@ -29,11 +29,12 @@ class Section(BaseModel):
 
 
 class PreprocessingConfig(Section):
-    """Configure centring, cropping and resizing (Section IV-A), and random rotation.
+    """Configure centring, cropping and resizing (Section IV-A), rotation and noise.
 
-    Rotation is not in the paper and is off by default.
+    Rotation and noise are not in the paper and are off by default.
 
     Attributes:
+        align: rotation to a common front, see :func:`skellib.preprocessing.align`.
         origin: frame whose body centre is the origin, see
             :func:`skellib.preprocessing.center`.
         frames: ``T``, number of frames of a clip after resizing.
@@ -44,8 +45,12 @@ class PreprocessingConfig(Section):
         align_corners: how to resize, see :func:`skellib.preprocessing.crop_resize`.
         max_pitch, max_yaw: largest angles, in degrees, by which training clips are
             rotated at random, see :func:`skellib.preprocessing.rotate_clips`.
+        joint_noise: standard deviation of the random displacement of each joint in
+            training, in the units of the data set (metres for most), see
+            :func:`skellib.preprocessing.displace_joints`.
     """
 
+    align: Annotated[str, variants.ALIGNMENTS] = "none"
     origin: Annotated[str, variants.ORIGINS] = "first"
     frames: PositiveInt = 64
     crop_ratio: tuple[float, float] = (0.5, 1.0)
@@ -54,6 +59,7 @@ class PreprocessingConfig(Section):
     align_corners: bool = False
     max_pitch: float = Field(default=0, ge=0, le=180)
     max_yaw: float = Field(default=0, ge=0, le=180)
+    joint_noise: NonNegativeFloat = 0
 
     @property
     def rotates(self) -> bool:
@@ -90,7 +96,8 @@ class ModelConfig(Section):
         order: order of the units in a block, in ``ORDERS``.
         pooling: pooling after every second block, in ``POOLINGS``.
         combine_bodies: how bodies are combined, in ``BODIES``.
-        dropout: probability of dropping an element in each block.
+        dropout: probability of dropping an element or a channel in each block.
+        dropout_kind: what is dropped at once, in ``DROPOUTS``.
         dropout_at: position of dropout in a block, in ``DROPOUT_PLACES``.
         fusion: how the streams are combined (III-E; Table X), in ``FUSIONS``.
         velocity_padding: padding of the velocities, in ``PADDINGS``.
@@ -112,6 +119,7 @@ class ModelConfig(Section):
     pooling: Annotated[str, variants.POOLINGS] = "time"
     combine_bodies: Annotated[str, variants.BODIES] = "joints"
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout_kind: Annotated[str, variants.DROPOUTS] = "element"
     dropout_at: Annotated[str, variants.DROPOUT_PLACES] = "end"
     fusion: Annotated[str, variants.FUSIONS] = "multi_task"
     velocity_padding: Annotated[str, variants.PADDINGS] = "end"

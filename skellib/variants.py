@@ -211,6 +211,12 @@ INITIALISATIONS: Choices[Callable[..., Any] | str] = Choices(
 POOLINGS = Choices("pooling", {"time": (2, 1), "both": (2, 2)})
 """Window (frames, joints) of the max-pooling after every second block."""
 
+DROPOUTS: Choices[Callable[..., Any] | str] = Choices(
+    "dropout_kind",
+    {"element": "torch.nn:Dropout", "channel": "torch.nn:Dropout2d"},
+)
+"""What is dropped at once: a single element, or a whole channel of a clip."""
+
 # Options that a single function implements: each name with its meaning.
 AXES = Choices(
     "non-local axes",
@@ -232,6 +238,7 @@ DROPOUT_PLACES = Choices(
     {
         "end": "the output of a block",
         "inside": "the input of a block's spatio-temporal unit",
+        "pooled": "the output of a block, after the pooling that follows it, if any",
     },
 )
 BODIES = Choices(
@@ -239,6 +246,14 @@ BODIES = Choices(
     {
         "joints": "bodies are stacked as further joints, one pass",
         "maximum": "one pass per body with shared weights, maximum of the features",
+    },
+)
+ALIGNMENTS = Choices(
+    "align",
+    {
+        "none": "clips stay as the camera saw them",
+        "yaw": "each clip is rotated about the vertical",
+        "body": "each clip is rotated about all three axes",
     },
 )
 ORIGINS = Choices(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from skellib.models.nonlocal_ import NonLocal
-from skellib.variants import DROPOUT_PLACES, ORDERS
+from skellib.variants import DROPOUT_PLACES, DROPOUTS, ORDERS
 
 
 def _convolution(in_channels: int, out_channels: int, k_t: int, k_s: int) -> nn.Conv2d:
@@ -31,13 +31,16 @@ class LocalBlock(nn.Module):
         kernel: kernel size ``k``, odd.
         order: ``"parallel"``, as above; or ``"sequential"``: temporal, then spatial,
             then spatio-temporal.
-        dropout: probability of dropping an element.
-        dropout_at: position of dropout: ``"end"``, the output of the block; or
-            ``"inside"``, the input of the spatio-temporal unit. The paper says only
-            that each block has dropout.
+        dropout: probability of dropping an element or a channel.
+        dropout_kind: what is dropped: ``"element"``, a single value; or ``"channel"``,
+            a whole channel of a clip.
+        dropout_at: position of dropout: ``"end"``, the output of the block;
+            ``"inside"``, the input of the spatio-temporal unit; or ``"pooled"``: the
+            caller applies ``self.dropout`` after the pooling that follows. The paper
+            says only that each block has dropout.
 
     Raises:
-        ValueError: if ``order`` or ``dropout_at`` is unknown.
+        ValueError: if ``order``, ``dropout_kind`` or ``dropout_at`` is unknown.
 
     Example:
         >>> import skellib as sk, torch
@@ -54,6 +57,7 @@ class LocalBlock(nn.Module):
         kernel: int = 3,
         order: str = "parallel",
         dropout: float = 0.2,
+        dropout_kind: str = "element",
         dropout_at: str = "end",
     ) -> None:
         super().__init__()
@@ -68,7 +72,7 @@ class LocalBlock(nn.Module):
             nn.Identity() if same else _convolution(in_channels, out_channels, 1, 1)
         )
         self.norm = nn.BatchNorm2d(out_channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = DROPOUTS.find(dropout_kind)(dropout)
 
     def unit_t(self, x: Tensor) -> Tensor:
         """Apply the temporal unit to (B, in_channels, T, N)."""

@@ -60,7 +60,9 @@ class Stream(nn.Module):
             config.reduction,
         )
         width = self.transform.out_channels
-        local = config.model_dump(include={"order", "dropout", "dropout_at"})
+        local = config.model_dump(
+            include={"order", "dropout", "dropout_kind", "dropout_at"}
+        )
         slnl = config.model_dump(include={"axes", "embed_ratio"})
         self.blocks = nn.ModuleList()
         block: LocalBlock
@@ -96,6 +98,8 @@ class Stream(nn.Module):
             h = block(h)
             if i % 2 == 1:
                 h = max_pool2d(h, self.pool)
+            if block.dropout_at == "pooled":
+                h = block.get_submodule("dropout")(h)
         h = h.mean((2, 3))
         if self.combine_bodies == "maximum":
             h = h.unflatten(0, (x.shape[0], -1)).amax(1)

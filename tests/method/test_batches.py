@@ -10,7 +10,7 @@ from skellib import batches, layouts
 from skellib.batches import DeviceClips, epoch_generator
 from skellib.data import PackedDataset
 from skellib.errors import InputError
-from skellib.preprocessing import rotate_clips
+from skellib.preprocessing import align, rotate_clips
 from skellib.settings import PreprocessingConfig
 
 CROP = PreprocessingConfig(frames=8)
@@ -180,6 +180,44 @@ def test_turns_cost_no_draw(dataset, monkeypatch):
     monkeypatch.undo()
     (x, _), (y, _) = turned[0], next(clips.training(4, TURNED, seed=2, epoch=3))
     assert torch.equal(rotate_clips(x, seen[0]), y)
+
+
+@pytest.mark.parametrize("kind", ["yaw", "body"])
+def test_clips_are_aligned_about_their_centre(dataset, monkeypatch, kind):
+    settings = PreprocessingConfig(frames=8, align=kind)
+    monkeypatch.setattr(batches, "_CHUNK", 700)
+    clips, plain = DeviceClips(dataset, preprocessing=settings), DeviceClips(dataset)
+    where = plain.starts, plain.lengths, plain.layout
+    expected = align(plain.joints.double(), *where, kind).float()
+    torch.testing.assert_close(clips.joints, expected)
+    assert not torch.allclose(clips.joints, plain.joints)
+
+
+NOISY = PreprocessingConfig(frames=8, joint_noise=0.5)
+
+
+def test_noise_displaces_the_joints_of_training_clips(dataset):
+    clips = DeviceClips(dataset)
+    plain, noisy, again, later = (
+        torch.cat([x for x, _ in clips.training(4, crop, seed=0, epoch=epoch)])
+        for crop, epoch in ((CROP, 1), (NOISY, 1), (NOISY, 1), (NOISY, 2))
+    )
+    # The order and the crops are the same, and so is the offset in all frames.
+    offset = (noisy - plain)[:, :, 4:]
+    torch.testing.assert_close(offset, offset[:, :, :1].expand_as(offset))
+    assert offset[:, :, 0].std().item() == pytest.approx(0.5, rel=0.15)
+    assert torch.equal(noisy, again) and not torch.equal(noisy, later)
+    for (x, _), (y, _) in zip(clips.inference(4, CROP), clips.inference(4, NOISY)):
+        assert torch.equal(x, y)
+
+
+def test_processes_displace_a_clip_alike(dataset):
+    clips = DeviceClips(dataset)
+    whole = torch.cat([x for x, _ in clips.training(4, NOISY, seed=0, epoch=0)])
+    for rank in range(2):
+        share = clips.training(4, NOISY, seed=0, epoch=0, rank=rank, world=2)
+        for x in torch.cat([x for x, _ in share]):
+            assert any(torch.equal(x, each) for each in whole)
 
 
 def test_joints_without_depth_are_not_turned():

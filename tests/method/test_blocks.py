@@ -94,6 +94,18 @@ def test_dropout_at_the_end_shifts_what_max_pooling_sees():
     assert pool(dropped, (2, 1)).mean() > 1.04 * pool(x, (2, 1)).mean()
 
 
+def test_what_is_dropped():
+    x = torch.rand(4, 50, 6, 5) + 1
+    shares = {}
+    for kind in ("element", "channel"):
+        made = LocalBlock(50, 50, dropout=0.4, dropout_kind=kind).train()
+        dropped = (made.dropout(x) == 0).float().mean((2, 3))
+        shares[kind] = dropped
+        assert dropped.mean().item() == pytest.approx(0.4, abs=0.1)
+    assert ((shares["channel"] == 0) | (shares["channel"] == 1)).all()
+    assert ((shares["element"] > 0) & (shares["element"] < 1)).all()
+
+
 @pytest.mark.parametrize("kind", [LocalBlock, SLnLBlock])
 def test_every_parameter_gets_a_gradient(kind):
     made = kind(4, 6, dropout=0.0)
@@ -107,7 +119,7 @@ def test_every_parameter_gets_a_gradient(kind):
 def test_unknown_order_and_axes():
     with pytest.raises(ValueError, match="'reversed' is none of parallel"):
         LocalBlock(4, 4, order="reversed")
-    with pytest.raises(ValueError, match="'start' is none of end, inside"):
+    with pytest.raises(ValueError, match="'start' is none of end, inside, pooled"):
         LocalBlock(4, 4, dropout_at="start")
     with pytest.raises(ValueError, match="'x' is none of t, s, st"):
         SLnLBlock(4, 4, axes=("x",))

@@ -36,6 +36,7 @@ CHOICES = {
     "pooling": variants.POOLINGS,
     "combine_bodies": variants.BODIES,
     "order": variants.ORDERS,
+    "dropout_kind": variants.DROPOUTS,
     "dropout_at": variants.DROPOUT_PLACES,
     "normalisation": variants.NORMALISATIONS,
     "velocity_padding": variants.PADDINGS,
@@ -78,6 +79,23 @@ def test_pooling_after_every_second_block(pooling, shapes):
         block.register_forward_hook(lambda m, x, y: seen.append(tuple(y.shape[2:])))
     model(example())
     assert seen == shapes
+
+
+@pytest.mark.parametrize(
+    ("place", "frames"),
+    [("end", [16, 16, 8, 8, 4, 4]), ("pooled", [16, 8, 8, 4, 4, 2])],
+)
+@pytest.mark.parametrize("kind", ["element", "channel"])
+def test_dropout_before_or_after_the_pooling(kind, place, frames):
+    options = {"dropout": 0.5, "dropout_kind": kind, "dropout_at": place}
+    model, seen = make(fusion="position", **options), []
+    for block in model.streams["position"].blocks:
+        block.dropout.register_forward_hook(
+            lambda m, x, y: seen.append((type(m), y.shape[2]))
+        )
+    model(example())
+    layer = {"element": torch.nn.Dropout, "channel": torch.nn.Dropout2d}[kind]
+    assert seen == [(layer, t) for t in frames]
 
 
 def test_kinetics_network():

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
 from skellib import layouts
+from skellib.errors import InputError
 from skellib.preprocessing import (
+    align,
     center,
     central_crop,
     crop_resize,
+    displace_joints,
     random_crop,
     rotate,
     rotate_clips,
@@ -121,6 +124,129 @@ def test_moving_a_clip_through_the_room_changes_nothing():
     torch.testing.assert_close(
         center(joints, starts, lengths, KINECT), center(moved, starts, lengths, KINECT)
     )
+
+
+# --- a common front ---------------------------------------------------------
+
+FRONTAL = [name for name in layouts.LAYOUTS if layouts.get(name).dims == 3]
+
+
+def front_of(clip, layout, kind):
+    """Compute the rotation of one clip (T, M, N, C) in NumPy, body by body."""
+    n = layout.joints.index
+    for frame in clip:
+        for body in frame[..., :3].astype(np.float64):
+            right, left, right_hip, left_hip = (
+                body[n(f"{side} {name}")]
+                for name in ("shoulder", "hip")
+                for side in ("right", "left")
+            )
+            if not all(p.any() for p in (right, left, right_hip, left_hip)):
+                continue
+            up = layout.up[1]
+            across = up * ((right - left) + (right_hip - left_hip))
+            if kind == "yaw":
+                angle = np.arctan2(across[2], across[0])
+                c, s = np.cos(angle), np.sin(angle)
+                return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+            spine = up * ((right + left) / 2 - (right_hip + left_hip) / 2)
+            frame_of_body, _ = np.linalg.qr(np.stack([spine, across], 1))
+            y, x = (frame_of_body * np.sign(frame_of_body.T @ [spine, across][0])).T
+            y, x = (v * np.sign(v @ w) for v, w in ((y, spine), (x, across)))
+            return np.stack([x, y, np.cross(x, y)])
+    return np.eye(3)
+
+
+@pytest.mark.parametrize("name", FRONTAL)
+@pytest.mark.parametrize("kind", ["yaw", "body"])
+def test_alignment_clip_by_clip(name, kind):
+    layout = layouts.get(name)
+    lengths = [4, 1, 7, 3, 2]
+    joints, starts, lengths = packed(lengths, bodies=2, joints=layout.size, channels=4)
+    left_hip = layout.joints.index("left hip")
+    joints[0, 0, left_hip] = 0  # the second body is the first complete one
+    joints[5:7, :, left_hip] = 0  # then frame 7 is
+    joints[12:15, :, left_hip] = 0  # no frame of the fourth clip is complete
+    joints[12, 0, 0] = 0
+    pick = torch.tensor([2, 0, 3])  # the other clips stay as they are
+    aligned = align(joints, starts[pick], lengths[pick], layout, kind)
+    expected = joints.double()
+    for i in pick.tolist():
+        clip = slice(int(starts[i]), int(starts[i] + lengths[i]))
+        rotation = torch.from_numpy(front_of(joints[clip].numpy(), layout, kind))
+        expected[clip, ..., :3] = expected[clip, ..., :3] @ rotation.T
+    torch.testing.assert_close(aligned, expected.float())
+    assert torch.equal(aligned[12:15], joints[12:15])
+    assert (aligned[5:7, :, left_hip] == 0).all()
+
+
+def seen_from(joints, yaw, pitch=0.0):
+    """Rotate packed frames (F, M, N, C) as another camera would see them."""
+    return rotate(rotate(joints, yaw, axis=1), pitch, axis=0)
+
+
+@pytest.mark.parametrize(("kind", "pitch"), [("yaw", 0.0), ("body", 25.0)])
+def test_clips_seen_from_three_cameras_become_equal(kind, pitch):
+    joints, starts, lengths = packed([5, 8], dtype=torch.float64)
+    views = [seen_from(joints, yaw, pitch * yaw / 90) for yaw in (-45, 0, 130)]
+    first, *others = (
+        center(align(view, starts, lengths, KINECT, kind), starts, lengths, KINECT)
+        for view in views
+    )
+    for other in others:
+        torch.testing.assert_close(other, first)
+    assert not torch.allclose(views[0], views[1])
+
+
+@pytest.mark.parametrize("kind", ["yaw", "body"])
+def test_centring_before_or_after_alignment_is_the_same(kind):
+    joints, starts, lengths = packed([5, 8], dtype=torch.float64)
+    where = starts, lengths, KINECT
+    torch.testing.assert_close(
+        center(align(joints, *where, kind), *where),
+        align(center(joints, *where), *where, kind),
+    )
+
+
+def test_joints_that_coincide_have_no_front():
+    joints, starts, lengths = packed([3])
+    joints[0, 0, [4, 8, 12, 16]] = 1.0
+    for kind in ("yaw", "body"):
+        assert torch.equal(align(joints, starts, lengths, KINECT, kind), joints)
+
+
+def test_what_cannot_be_aligned():
+    joints, starts, lengths = packed([3], joints=18)
+    assert align(joints, starts, lengths, OPENPOSE, "none") is joints
+    with pytest.raises(InputError, match=r"align: 'yaw' needs.*'openpose18'.*to none"):
+        align(joints, starts, lengths, OPENPOSE, "yaw")
+    with pytest.raises(ValueError, match="'roll' is none of none, yaw, body"):
+        align(joints, starts, lengths, OPENPOSE, "roll")
+    arm = layouts.Layout(
+        name="custom arm",
+        joints=("left shoulder", "left elbow"),
+        bones=((0, 1),),
+        center=((0, 1.0),),
+        pairs=(),
+        up=(1, 1),
+        dims=3,
+    )
+    with pytest.raises(InputError, match="right shoulder.*'custom arm' lacks"):
+        align(joints[:, :, :2], starts, lengths, arm, "body")
+
+
+def test_displaced_joints_keep_their_velocity_and_what_is_untracked():
+    x = torch.randn(2, 4, 6, 5, 2)
+    x[0, :, 2:, :, 1] = 0  # a body leaves
+    x[1, :, :, 3] = 0  # a joint is never tracked
+    x[0, :, 0, 2, 0] = 0  # one that is at the origin in a frame, or lost
+    offsets = torch.randn(2, 3, 5, 2)
+    moved = displace_joints(x, offsets)
+    assert (moved[0, :, 2:, :, 1] == 0).all() and (moved[1, :, :, 3] == 0).all()
+    assert torch.equal(moved[:, 3], x[:, 3])  # not a coordinate
+    expected = offsets[0, :, None, :, 0].expand(3, 6, 5)
+    torch.testing.assert_close(moved[0, :3, ..., 0] - x[0, :3, ..., 0], expected)
+    torch.testing.assert_close(velocity(moved)[0, ..., 0], velocity(x)[0, ..., 0])
 
 
 # --- resizing ---------------------------------------------------------------
