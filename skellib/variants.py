@@ -134,6 +134,15 @@ class Attention:
         return tuple(dict.fromkeys(name for name in named if name))
 
 
+def _mask_magnitudes_alone(attention: Any, x: Any) -> Any:
+    """Weight the magnitude and drop the phase (Section IV-C.3 read literally)."""
+    import torch  # configurations are read without it
+
+    magnitude = torch.fft.fft2(x).abs()
+    mask = attention.mask(magnitude.mean(1, keepdim=True))
+    return torch.fft.ifft2(mask * magnitude).real
+
+
 def _mask_over_time_and_joints(attention: Any, x: Any) -> Any:
     """Weight the frames and joints themselves, without a Fourier transform."""
     return x * attention.mask(x.mean(1, keepdim=True))
@@ -144,6 +153,7 @@ FREQUENCY_ATTENTION: Choices[Attention] = Choices(
     {
         "none": Attention(),
         "amplitude": Attention("mask", "mask", magnitude=True),
+        "amplitude_only": Attention(networks=("mask",), attend=_mask_magnitudes_alone),
         "sine": Attention(sine="sine"),
         "cosine": Attention(cosine="cosine"),
         "shared": Attention("mask", "mask"),

@@ -76,6 +76,7 @@ class FrequencyAttention(nn.Module):
         kind: a row of Table VII, a name in
             :data:`skellib.variants.FREQUENCY_ATTENTION`. ``"none"``: no attention;
             ``"amplitude"``: a mask on the magnitude, with the phase preserved;
+            ``"amplitude_only"``: the same with the phase dropped;
             ``"sine"``, ``"cosine"``: a mask on this component only; ``"shared"``: one
             mask network for both components; ``"dependent"``: one mask network for
             each; ``"residual"``: ``"dependent"`` plus the input (Eq. 5);
@@ -117,11 +118,11 @@ class FrequencyAttention(nn.Module):
 
         Raises:
             ValueError: for ``"spatio_temporal"``, which masks frames and joints instead
-                of frequencies.
+                of frequencies, and for ``"amplitude_only"``, which has no components.
         """
         variant = self.variant
         if variant.attend:
-            raise ValueError(f"{self.kind} attention has no frequency masks")
+            raise ValueError(f"{self.kind} attention masks no components")
         if variant.magnitude:
             magnitude = torch.fft.fft2(x).abs().mean(1, keepdim=True)
             mask = self._weights(variant.cosine, magnitude)

@@ -133,6 +133,18 @@ def test_amplitude_keeps_the_phase_of_what_its_mask_keeps():
     torch.testing.assert_close(after, before * symmetric)
 
 
+def test_amplitude_only_drops_the_phase():
+    attention, x = make("amplitude_only"), torch.randn(2, 3, 6, 5, dtype=torch.float64)
+    f_cos, f_sin = dft_by_sums(x)
+    magnitude = (f_cos.square() + f_sin.square()).sqrt()
+    weighted = attention.mask(magnitude.mean(1, keepdim=True)) * magnitude
+    # Of a real spectrum the real part of the inverse has cosines only (Eq. 4).
+    expected = dft_by_sums(weighted)[0] / 30
+    torch.testing.assert_close(attention(x), expected)
+    # Where the movement happens is lost with the phase.
+    torch.testing.assert_close(attention(x.roll((2, 1), (2, 3))), expected)
+
+
 @pytest.mark.parametrize(("kind", "kept"), [("sine", "real"), ("cosine", "imag")])
 def test_one_component_passes(kind, kept):
     attention, x = make(kind), torch.randn(2, 3, 6, 5, dtype=torch.float64)
@@ -161,7 +173,7 @@ def test_spatio_temporal_weighs_the_input_itself():
     share = attention(x) / x - 1
     assert ((share > 0) & (share < 1)).all()
     torch.testing.assert_close(share, share[:, :1].expand_as(share))
-    with pytest.raises(ValueError, match="no frequency masks"):
+    with pytest.raises(ValueError, match="masks no components"):
         attention.masks(x)
 
 
