@@ -173,7 +173,9 @@ class DeviceClips:
             Clips (B, C, T, N, M) float32 and their labels (B,).
         """
         crop = preprocessing or self.preprocessing
-        offset, kept = central_crop(self.lengths, crop.test_crop_ratio)
+        offset, kept = central_crop(
+            self.lengths, crop.test_crop_ratio, crop.test_crop_rounding
+        )
         clips = torch.arange(len(self), device=self.joints.device)
         for part in torch.stack([clips, offset, kept]).split(batch_size, dim=1):
             yield self._batch(part, crop)

@@ -40,6 +40,7 @@ PROFILES = Choices(
 # Settings that have no effect under a condition on the others. They are left out of the
 # key, so that two descriptions of the same experiment have the same key.
 _INERT: dict[str, Callable[[Experiment], bool]] = {
+    "preprocessing.test_crop_rounding": lambda e: e.preprocessing.test_crop_ratio == 1,
     "model.velocity_padding": lambda e: "velocity" not in e.fusion.streams,
     "model.new_joints": lambda e: not e.transform.joints,
     "model.coordinate_systems": lambda e: (
@@ -269,6 +270,25 @@ _QUICK: dict[str, Any] = {
     "model.coordinate_systems": 4,
     "training.epochs": 8,
 }
+
+AUTHOR_HABITS: dict[str, Any] = {
+    "preprocessing.origin": "spine",
+    "preprocessing.min_crop_frames": 64,
+    "preprocessing.test_crop_rounding": "cut",
+    "model.combine_bodies": "maximum",
+    "model.dropout_kind": "channel",
+    "model.velocity_padding": "resized",
+    "model.initialisation": "xavier",
+    "training.clip_norm": 16.0,
+}
+"""Settings of the first author's public code where the text differs or is silent.
+
+That code (github.com/huguyuehuhu/HCN-pytorch, 2018) is a reproduction of HCN and the
+nearest thing to code of this paper. There, channels are dropped before pooling, here at
+the end of each block, with the paper's probability. Gradients are clipped at 0.5 times
+the batch size, which is 32 for NTU RGB+D and N-UCLA. Weight decay, schedule and loss
+remain those of the paper.
+"""
 
 
 def check_profile(name: str) -> str:

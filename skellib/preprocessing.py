@@ -11,13 +11,15 @@ at zero.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import interpolate, normalize
 
 from skellib.errors import InputError
 from skellib.layouts import Layout
-from skellib.variants import ALIGNMENTS, ORIGINS, PADDINGS
+from skellib.variants import ALIGNMENTS, CROP_ROUNDINGS, ORIGINS, PADDINGS
 
 PITCH_AXIS, YAW_AXIS = 0, 1
 """Axes to the camera's right, and up (or down) in its image."""
@@ -92,15 +94,16 @@ def center(
         starts: (n,) index of the first frame of each clip.
         lengths: (n,) number of frames of each clip.
         layout: skeleton layout with the centre joints and the number of coordinates.
-        origin: ``"first"``, as above; or ``"every"``: each frame has its own origin, as
-            in the first author's code for an earlier paper, which discards motion
-            through the room.
+        origin: ``"first"``, as above; ``"every"``: each frame has its own origin, which
+            discards motion through the room; or ``"spine"``: likewise, at the middle of
+            the spine, as in the first author's public code.
 
     Returns:
         (F, M, N, C), in the units of ``joints``.
 
     Raises:
         ValueError: if ``origin`` is unknown.
+        InputError: if the layout has no joint in the middle of the spine.
 
     Example:
         >>> import skellib as sk, torch
@@ -111,6 +114,8 @@ def center(
         tensor(True)
     """
     ORIGINS.check(origin)
+    if origin == "spine":
+        layout = _centred_on_spine(layout)
     owner, frames = frame_indices(starts, lengths)
     if origin == "first":
         shift = origins(joints, starts, lengths, layout)[owner]
@@ -123,6 +128,17 @@ def center(
     centred = joints.clone()
     centred[frames, ..., : layout.dims] = moved.to(joints.dtype)
     return centred
+
+
+def _centred_on_spine(layout: Layout) -> Layout:
+    """Return the layout with the middle of the spine as the body centre."""
+    for name in ("middle of the spine", "spine", "torso"):
+        if name in layout.joints:
+            return replace(layout, center=((layout.joints.index(name), 1.0),))
+    raise InputError(
+        f"preprocessing.origin: layout {layout.name!r} has no joint in the middle of "
+        "the spine; set it to every"
+    )
 
 
 _FRONT = ("right shoulder", "left shoulder", "right hip", "left hip")
@@ -242,7 +258,7 @@ def random_crop(
         generator: random generator; it always yields two numbers per clip.
         ratio: bounds of the fraction.
         min_frames: minimum number of frames; shorter clips are kept whole. The paper
-            has none; the first author's code for another paper uses 64.
+            has none; the first author's public code uses 64.
 
     Returns:
         Offsets from the start of each clip, and lengths (at least 1), both (n,) int64.
@@ -258,16 +274,28 @@ def random_crop(
     return torch.minimum(offset, lengths - kept), kept
 
 
-def central_crop(lengths: Tensor, ratio: float = 0.95) -> tuple[Tensor, Tensor]:
+def central_crop(
+    lengths: Tensor, ratio: float = 0.95, rounding: str = "kept"
+) -> tuple[Tensor, Tensor]:
     """Compute the central crop of each clip (Section IV-A).
 
     Args:
         lengths: (n,) number of frames of each clip.
         ratio: fraction of the clip that is kept.
+        rounding: ``"kept"``: the number of frames that are kept is rounded to the
+            nearest one; or ``"cut"``: the number that is cut at either end is rounded
+            down, as in the first author's public code, so that a ratio of 0.95 keeps
+            clips of fewer than 40 frames whole.
 
     Returns:
         Offsets from the start of each clip, and lengths (at least 1), both (n,) int64.
+
+    Raises:
+        ValueError: if ``rounding`` is unknown.
     """
+    if CROP_ROUNDINGS.check(rounding) == "cut":
+        offset = ((1 - ratio) * lengths.double() / 2).long()
+        return offset, lengths - 2 * offset
     kept = (ratio * lengths.double()).round().long()
     kept = torch.minimum(kept.clamp_min(1), lengths)
     return (lengths - kept) // 2, kept
@@ -424,7 +452,8 @@ def velocity(x: Tensor, padding: str = "end") -> Tensor:
         padding: how the T - 1 differences are padded to T frames. ``"end"``:
             ``v[t] = x[t + 1] - x[t]`` and ``v[T - 1] = 0``; ``"start"``:
             ``v[t] = x[t] - x[t - 1]`` and ``v[0] = 0``; ``"repeat"``: as ``"end"``, but
-            ``v[T - 1] = v[T - 2]``.
+            ``v[T - 1] = v[T - 2]``; ``"resized"``: the differences are resized to T
+            frames as a clip is, as in the first author's public code.
 
     Returns:
         (B, C, T, N, M), in the units of ``x`` per frame.
@@ -441,6 +470,10 @@ def velocity(x: Tensor, padding: str = "end") -> Tensor:
     PADDINGS.check(padding)
     v = torch.zeros_like(x)
     steps = x[:, :, 1:] - x[:, :, :-1]
+    if padding == "resized" and x.shape[2] > 1:
+        flat = steps.movedim(2, -1).flatten(1, -2)  # (B, C N M, T - 1)
+        flat = interpolate(flat, size=x.shape[2], mode="linear")
+        return flat.view(*v.movedim(2, -1).shape).movedim(-1, 2)
     if padding == "start":
         v[:, :, 1:] = steps
     else:

@@ -42,6 +42,8 @@ class PreprocessingConfig(Section):
         min_crop_frames: minimum number of frames of a training crop; shorter clips are
             kept whole.
         test_crop_ratio: fraction of a clip that the central crop keeps at inference.
+        test_crop_rounding: how the crop is rounded to whole frames, see
+            :func:`skellib.preprocessing.central_crop`.
         align_corners: how to resize, see :func:`skellib.preprocessing.crop_resize`.
         max_pitch, max_yaw: largest angles, in degrees, by which training clips are
             rotated at random, see :func:`skellib.preprocessing.rotate_clips`.
@@ -56,6 +58,7 @@ class PreprocessingConfig(Section):
     crop_ratio: tuple[float, float] = (0.5, 1.0)
     min_crop_frames: PositiveInt = 1
     test_crop_ratio: float = Field(default=0.95, gt=0, le=1)
+    test_crop_rounding: Annotated[str, variants.CROP_ROUNDINGS] = "kept"
     align_corners: bool = False
     max_pitch: float = Field(default=0, ge=0, le=180)
     max_yaw: float = Field(default=0, ge=0, le=180)
@@ -183,6 +186,8 @@ class TrainingConfig(Section):
         learning_rate: learning rate of the first epoch.
         weight_decay: weight decay of Adam.
         lr_decay: factor by which the learning rate is multiplied after each epoch.
+        clip_norm: largest norm of the gradient of all weights together; a longer one is
+            scaled down. None leaves gradients as they are.
         draws: how initial weights are drawn, in :data:`skellib.variants.DRAWS`.
         learn_transforms: whether to train the transform networks; otherwise they keep
             their initial weights.
@@ -195,6 +200,7 @@ class TrainingConfig(Section):
     learning_rate: float = Field(default=0.001, gt=0)
     weight_decay: NonNegativeFloat = 0.0005
     lr_decay: float = Field(default=0.95, gt=0, le=1)
+    clip_norm: float | None = Field(default=None, gt=0)
     draws: Annotated[str, variants.DRAWS] = "keyed"
     learn_transforms: bool = True
     transform_seed: NonNegativeInt | None = None

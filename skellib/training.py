@@ -97,11 +97,13 @@ def fit(
     """
     execution, settings = execution or Execution(), experiment.training
     fabric = fabric or execution.fabric()
+    # With scaled losses, Fabric does not clip the gradients of a fused optimiser.
+    clipped = bool(settings.clip_norm) and execution.precision == "16-mixed"
     adam = torch.optim.Adam(
         network.parameters(),
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
-        fused=fabric.device.type in ("cpu", "cuda"),
+        fused=fabric.device.type in ("cpu", "cuda") and not clipped,
     )
     model, optimizer = fabric.setup(network, adam)
     schedule = torch.optim.lr_scheduler.ExponentialLR(adam, settings.lr_decay)
@@ -117,6 +119,13 @@ def fit(
         for x, y in _batches(clips, settings.batch_size, seed, epoch, fabric):
             optimizer.zero_grad(set_to_none=True)
             loss, logits = step(x, y)
+            if settings.clip_norm:
+                fabric.clip_gradients(
+                    model,
+                    optimizer,
+                    max_norm=settings.clip_norm,
+                    error_if_nonfinite=False,  # reported at the end of the epoch
+                )
             optimizer.step()
             means.add(loss, logits, y)
         schedule.step()

@@ -271,6 +271,14 @@ ORIGINS = Choices(
     {
         "first": "the body centre of the clip's first frame, for all of its frames",
         "every": "the body centre of each frame",
+        "spine": "the middle of the spine in each frame",
+    },
+)
+CROP_ROUNDINGS = Choices(
+    "test_crop_rounding",
+    {
+        "kept": "the number of frames that are kept is rounded",
+        "cut": "the number of frames that are cut at either end is rounded down",
     },
 )
 PADDINGS = Choices(
@@ -279,6 +287,7 @@ PADDINGS = Choices(
         "end": "v[t] = x[t + 1] - x[t], the last velocity is zero",
         "start": "v[t] = x[t] - x[t - 1], the first velocity is zero",
         "repeat": "as 'end', but the last difference is repeated",
+        "resized": "the T - 1 differences are resized to T frames",
     },
 )
 DRAWS = Choices(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 TABLE_NAMES = (
     'I to XI, fig9, "other data", "other splits", "initialisation", '
-    '"rotated clips", "rotated, camera 3", "no dropout", "open choices"'
+    '"rotated clips", "rotated, camera 3", "no dropout", '
+    '"author habits", "open choices"'
 )
 
 DatasetOption = Annotated[

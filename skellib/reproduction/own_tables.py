@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+from skellib.experiment import AUTHOR_HABITS
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
@@ -213,6 +214,18 @@ _NO_DROPOUT_TABLE = Table(
     baseline="Baseline0, rotated",
 )
 
+_AUTHOR_HABITS = Table(
+    "Author habits",
+    "The settings of the first author's public code, beside those of the text",
+    (UCLA,),
+    tuple(
+        Row(f"{name}, {label}", {}, {**_CHAIN[name], **changes})
+        for label, changes in (("the text", {}), ("the author's habits", AUTHOR_HABITS))
+        for name in ("Baseline0", "Baseline1", "Final model")
+    ),
+    baseline="Baseline0, the text",
+)
+
 OWN_TABLES: dict[str, Table] = {
     table.number: table
     for table in (
@@ -222,6 +235,7 @@ OWN_TABLES: dict[str, Table] = {
         _ROTATED_CLIPS,
         _ROTATED_CAMERA_3,
         _NO_DROPOUT_TABLE,
+        _AUTHOR_HABITS,
         _OPEN_CHOICES,
     )
 }

@@ -91,6 +91,15 @@ def test_inference_is_in_order_with_every_clip(dataset):
     assert torch.cat([y for _, y in batches]).tolist() == dataset.label.tolist()
 
 
+def test_inference_rounds_the_crop_as_configured(dataset):
+    clips = DeviceClips(dataset)
+    whole = PreprocessingConfig(frames=8, test_crop_ratio=1)
+    equal = PreprocessingConfig(frames=8, test_crop_rounding="cut")
+    x, y = (next(clips.inference(10, crop))[0] for crop in (whole, equal))
+    assert torch.equal(x, y)  # no clip has 40 frames
+    assert not torch.equal(x, next(clips.inference(10, CROP))[0])
+
+
 def test_a_subset_is_the_same_clips(dataset):
     whole = torch.cat([x for x, _ in DeviceClips(dataset).inference(4, CROP)])
     part = DeviceClips(dataset.subset([7, 2]))

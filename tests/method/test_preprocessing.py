@@ -24,6 +24,7 @@ from skellib.preprocessing import (
     tracked,
     velocity,
 )
+from skellib.variants import PADDINGS
 
 KINECT = layouts.get("kinect20")
 OPENPOSE = layouts.get("openpose18")
@@ -69,6 +70,29 @@ def test_every_frame_by_its_own_centre():
     assert torch.equal(part[5:], centred[5:]) and torch.equal(part[:5], joints[:5])
     with pytest.raises(ValueError, match="origin 'last' is none of first, every"):
         center(joints, starts, lengths, KINECT, "last")
+
+
+@pytest.mark.parametrize(
+    ("name", "joint"),
+    [
+        ("kinect20", "spine"),
+        ("utd20", "spine"),
+        ("ntu25", "middle of the spine"),
+        ("sbu15", "torso"),
+    ],
+)
+def test_every_frame_by_the_middle_of_its_spine(name, joint):
+    layout = layouts.get(name)
+    joints, starts, lengths = packed([4, 2], bodies=2, joints=layout.size)
+    centred = center(joints, starts, lengths, layout, "spine")
+    middle = joints[:, 0, layout.joints.index(joint)]
+    torch.testing.assert_close(centred, joints - middle[:, None, None])
+
+
+def test_a_layout_without_a_spine():
+    joints, starts, lengths = packed([3], joints=18)
+    with pytest.raises(InputError, match=r"'openpose18' has no joint.*set it to every"):
+        center(joints, starts, lengths, OPENPOSE, "spine")
 
 
 def test_untracked_joints_and_absent_bodies_stay_zero():
@@ -338,6 +362,18 @@ def test_central_crop_of_the_paper():
     assert start.tolist() == [2, 0, 0]
 
 
+def test_central_crop_with_equal_cuts():
+    lengths = torch.arange(1, 200)
+    start, kept = central_crop(lengths, 0.95, "cut")
+    # 2.5 % at either end, in exact arithmetic.
+    assert start.tolist() == [int(t) * 25 // 1000 for t in lengths]
+    assert torch.equal(kept, lengths - 2 * start)
+    assert (kept[:39] == lengths[:39]).all() and kept[39] == 38
+    assert (central_crop(lengths, 0.01, "cut")[1] >= 1).all()
+    with pytest.raises(ValueError, match="'up' is none of kept, cut"):
+        central_crop(lengths, 0.95, "up")
+
+
 # --- velocity ---------------------------------------------------------------
 
 
@@ -355,10 +391,20 @@ def test_velocity_padded_elsewhere():
     start, repeat = velocity(x, "start"), velocity(x, "repeat")
     assert torch.equal(start[:, :, 1:], steps) and (start[:, :, 0] == 0).all()
     assert torch.equal(repeat, torch.cat([steps, steps[:, :, -1:]], 2))
-    for padding in ("end", "start", "repeat"):  # a clip of one frame does not move
+    for padding in PADDINGS:  # a clip of one frame does not move
         assert (velocity(x[:, :, :1], padding) == 0).all()
     with pytest.raises(ValueError, match="padding 'both' is none of end, start"):
         velocity(x, "both")
+
+
+def test_velocity_resized():
+    """The differences are resized joint by joint as a clip of T - 1 frames is."""
+    x = torch.randn(2, 3, 6, 4, 2)
+    v = velocity(x, "resized")
+    for b, c, n, m in np.ndindex(2, 3, 4, 2):
+        steps = x[b, c, :, n, m].diff().view(1, 1, 5)
+        expected = interpolate(steps, size=6, mode="linear", align_corners=False)
+        torch.testing.assert_close(v[b, c, :, n, m], expected.flatten())
 
 
 def test_tracked():

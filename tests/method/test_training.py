@@ -212,6 +212,33 @@ def test_compiled_and_half_precision_runs_train(experiment, data, tmp_path):
     assert record.history[0].loss == pytest.approx(reference.history[0].loss, rel=0.05)
 
 
+@pytest.mark.parametrize("limit", [None, 0.05])
+def test_gradients_are_clipped(experiment, data, tmp_path, monkeypatch, limit):
+    norms, plain = [], torch.optim.Adam.step
+
+    def step(optimizer, *args, **options):
+        weights = [p for group in optimizer.param_groups for p in group["params"]]
+        norms.append(torch.nn.utils.get_total_norm([p.grad for p in weights]).item())
+        return plain(optimizer, *args, **options)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    change = {"training.clip_norm": limit, "training.epochs": 1}
+    run(experiment.replace(**change), data, tmp_path)
+    if limit is None:
+        assert min(norms) > 0.05
+    else:
+        assert norms == pytest.approx([limit] * len(norms), rel=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["32-true", "16-mixed"])
+def test_gradients_are_clipped_on_a_gpu(experiment, data, tmp_path, precision):
+    change = {"training.clip_norm": 0.05, "training.epochs": 2}
+    execution = Execution(accelerator="cuda", precision=precision, graphs=True)
+    record = run(experiment.replace(**change), data, tmp_path, execution=execution)
+    assert record.history[-1].loss < record.history[0].loss
+
+
 def test_unknown_accelerator():
     with pytest.raises(InputError, match="execution: "):
         Execution(accelerator="abacus").fabric()

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from skellib.errors import InputError
-from skellib.experiment import PROFILES, final_model
+from skellib.experiment import AUTHOR_HABITS, PROFILES, Experiment, final_model
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES
 from skellib.reproduction.paper_tables import TABLES, UCLA
 
@@ -212,6 +212,33 @@ def test_each_open_choice_is_one_change_and_never_sees_view_3():
         dropout = {"model.dropout", "model.dropout_at"}
         for label, changed in differences.items():
             assert len(changed) <= 1 or changed <= dropout, label
+
+
+def test_the_author_habits_beside_the_text():
+    table, chain = (
+        OWN_TABLES["Author habits"],
+        {
+            "No Trans. (Baseline0)": "V",
+            "CE (Baseline1)": "VI",
+            "SLnL-rFA+ML": "IV",
+        },
+    )
+    paper = [TABLES[number].row(label) for label, number in chain.items()]
+    text, habits = table.rows[:3], table.rows[3:]
+    for profile in ("full", "laptop"):
+        for printed, plain, changed in zip(paper, text, habits, strict=True):
+            experiment = printed.experiment(UCLA, profile)
+            assert plain.experiment(UCLA, profile) == experiment
+            there = experiment.replace(**AUTHOR_HABITS)
+            assert changed.experiment(UCLA, profile) == there
+            assert there.key != experiment.key
+    # Gradients are clipped at half the batch size.
+    training = habits[0].experiment(UCLA).training
+    assert training.clip_norm == 0.5 * training.batch_size
+    # Each habit is an alternative to the text's or to the default.
+    for name, value in AUTHOR_HABITS.items():
+        section, setting = name.split(".")
+        assert Experiment.defaults()[section][setting] != value, name
 
 
 def test_the_other_splits_have_the_rows_of_table_v_and_never_see_view_3():
