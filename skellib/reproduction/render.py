@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from skellib.errors import InputError
 from skellib.experiment import Experiment
 from skellib.records import RecordStore
 from skellib.reproduction.cells import (
     RESULT_PROFILES,
     Cell,
     Missing,
+    best_epoch_text,
     column_cells,
     difference_text,
 )
 from skellib.reproduction.paper_tables import Column, Row, Table
 from skellib.reproduction.results import (
     average_by,
+    best_epochs,
     get_column,
     paired_difference,
     recorded_experiments,
     runs_of,
+    unit_of,
 )
 from skellib.statistics import CONCLUSIVE
 
@@ -31,7 +35,14 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 PARTS = ("paper", "measured", "against baseline", "verdict")
-"""What :func:`result_table` can show of a cell."""
+"""What :func:`result_table` shows of a cell by default."""
+
+BEST_EPOCH = "best epoch"
+"""A further part: each run at the epoch that scores best on the test clips.
+
+Many papers report it without saying so; it is no result, since the test clips select
+the epoch.
+"""
 
 
 def dot_plot_rows(
@@ -142,18 +153,30 @@ def as_text(
     profiles: Sequence[str] = RESULT_PROFILES,
     clean: bool = False,
     classes: Sequence[int] | None = None,
+    best: bool = False,
 ) -> pd.DataFrame:
     """Return a column as text, a line for each row of the table.
 
-    Arguments are those of :func:`as_numbers`.
+    Arguments are those of :func:`as_numbers`, and ``best``: whether to add what each
+    run would report if its epoch were chosen on the test clips, see
+    :data:`BEST_EPOCH`.
 
     Returns:
         By row label: ``paper``; then for each profile ``laptop: measured`` and, if the
-        table has a baseline row, ``laptop: against baseline`` and ``laptop: verdict``.
-        Entries are strings, or a :class:`~skellib.reproduction.cells.Missing` where
-        nothing was measured.
+        table has a baseline row, ``laptop: against baseline`` and ``laptop: verdict``;
+        with ``best`` also ``laptop: best epoch``. Entries are strings, or a
+        :class:`~skellib.reproduction.cells.Missing` where nothing was measured.
+
+    Raises:
+        InputError: if ``best`` is asked of anything but the top-1 accuracy on all test
+            clips: no other is evaluated during training.
     """
     column = _as_column(table, column)
+    if best and (clean or classes is not None or column.measure != "top1"):
+        raise InputError(
+            f"{column.name}: the best epoch is known of the top-1 accuracy on all test "
+            "clips only; leave it out"
+        )
     parts: dict[str, list[str | Missing]] = {}
     for profile in profiles:
         cells = column_cells(table, column, profile, store, clean, classes)
@@ -164,6 +187,12 @@ def as_text(
         if table.baseline:
             parts[f"{profile}: against baseline"] = [c.compared_text for c in cells]
             parts[f"{profile}: verdict"] = [cell.verdict for cell in cells]
+        if best:
+            found = recorded_experiments(table.rows, column, profile, store)
+            parts[f"{profile}: {BEST_EPOCH}"] = [
+                best_epoch_text(best_epochs(each, store), unit_of(column))
+                for each in found
+            ]
     labels = pd.Index([row.label for row in table.rows], name="row")
     return pd.DataFrame(parts, index=labels)
 
@@ -184,7 +213,7 @@ def result_table(
         columns: the columns, or their names. Several stand side by side.
         store: the records.
         profiles: profiles whose runs are shown.
-        parts: which of :data:`PARTS` to show.
+        parts: which of :data:`PARTS` to show, and :data:`BEST_EPOCH` if wanted.
         clean: count only test clips without a duplicate among the training clips.
         only_ours: leave out the rows of other authors.
     """
@@ -192,7 +221,7 @@ def result_table(
     frames = {}
     for each in [columns] if isinstance(columns, (Column, str)) else columns:
         column = _as_column(table, each)
-        frame = as_text(table, column, store, profiles, clean)
+        frame = as_text(table, column, store, profiles, clean, best=BEST_EPOCH in parts)
         chosen = [name for name in frame if name.rpartition(": ")[2] in parts]
         if only_ours:
             frame = frame.loc[[row.label for row in table.rows if row.ours]]

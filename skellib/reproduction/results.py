@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from skellib.data import PROTOCOLS, default_protocol, folds
 from skellib.errors import InputError
 from skellib.experiment import Experiment
-from skellib.records import Metrics, RecordStore, RunRecord
+from skellib.records import BestEpoch, Metrics, RecordStore, RunRecord
 from skellib.reproduction.own_tables import OWN_TABLES
 from skellib.reproduction.paper_tables import (
     PAPER_DATASETS,
@@ -145,6 +145,18 @@ def runs_of(
         (experiment.fold, record.seed): _score(record, measure, clean, classes)
         for experiment in experiments
         for record in store.of(experiment)
+    }
+
+
+def best_epochs(
+    experiments: Iterable[Experiment], store: RecordStore
+) -> dict[tuple[int, int], BestEpoch]:
+    """Return the best test epoch of a row's recorded runs by (fold, seed)."""
+    return {
+        (experiment.fold, record.seed): record.best
+        for experiment in experiments
+        for record in store.of(experiment)
+        if record.best is not None
     }
 
 

@@ -333,6 +333,41 @@ def test_shown(store):
     ]
 
 
+def with_history(store, label, seed, last, tested, column=UCLA):
+    """A record of a row with these accuracies on the test clips by epoch."""
+    made = make_record(V.row(label).experiment(column, "laptop"), seed, last)
+    history = [
+        Epoch(epoch=i + 1, learning_rate=0.001, loss=1.0, top1=0.5, test_top1=each)
+        for i, each in enumerate(tested)
+    ]
+    store.put(made.model_copy(update={"history": history}))
+
+
+def test_the_best_epoch_is_shown_when_asked_and_named_as_such(store):
+    with_history(store, BASE, 0, 0.68, [0.5, None, 0.75, 0.68])
+    with_history(store, BASE, 1, 0.70, [0.6, None, 0.65, 0.70])
+    with_history(store, FULL, 0, 0.80, [0.70, 0.80])
+    name = "laptop: best epoch"
+    assert name not in render.as_text(V, UCLA, store, ["laptop"])
+    shown = render.as_text(V, UCLA, store, ["laptop"], best=True)[name]
+    assert shown[BASE] == "best epoch of 3 looks (2 seeds): 72.5 ± 3.5 %"
+    assert shown[FULL] == "best epoch of 2 looks (1 seed): 80.0 %"
+    assert (shown.drop([BASE, FULL]) == "").all()
+    record(store, FULL, {1: 0.7})  # its test clips were never looked at
+    with_history(store, BASE, 2, 0.70, [0.7, 0.7])
+    texts = render.as_text(V, UCLA, store, ["laptop"], best=True)[name]
+    assert texts[BASE].startswith("best epoch of 2 to 3 looks (3 seeds): ")
+    assert texts[FULL] == shown[FULL]
+
+    page = render.result_table(V, UCLA, store, ["laptop"]).data
+    assert "best epoch" not in page
+    parts = (*render.PARTS, render.BEST_EPOCH)
+    assert shown[FULL] in render.result_table(V, UCLA, store, ["laptop"], parts).data
+    for options in ({"clean": True}, {"classes": [0]}):
+        with pytest.raises(InputError, match="on all test clips only; leave it out"):
+            render.as_text(V, UCLA, store, ["laptop"], best=True, **options)
+
+
 def test_html_is_whole_and_escaped(store):
     s = render.as_text(V, UCLA, store)
     s.iloc[0, 0] = "a < b " + "x" * 200
