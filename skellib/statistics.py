@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import count
 
 import numpy as np
 from scipy import stats
@@ -264,3 +266,55 @@ def verdict(
     if not excludes_0 or too_few:
         return f"not resolved with {difference.n} {unit}s"
     return "reproduced" if agrees else "opposite"
+
+
+def grim(
+    percentages: Sequence[float],
+    n: int,
+    digits: int = 1,
+    rounding: str = ROUND_HALF_UP,
+) -> list[bool]:
+    """Test which printed percentages can be k of n clips (Brown and Heathers, 2017).
+
+    A percentage that cannot be is not the accuracy of a single run on n clips. The mean
+    of r runs is a multiple of 1 / (r n): for these, give r n as ``n``.
+
+    Args:
+        percentages: as printed.
+        n: number of clips.
+        digits: number of digits after the point in print.
+        rounding: how they were rounded, a constant of :mod:`decimal`; ``ROUND_DOWN`` if
+            further digits were cut off.
+
+    Returns:
+        For each percentage, whether there is such a k.
+
+    Example:
+        >>> from skellib.statistics import grim
+        >>> grim([66.7, 70.0], n=3)
+        [True, False]
+    """
+    unit = Decimal(1).scaleb(-digits)
+    printed = [Decimal(f"{value:.{digits}f}") for value in percentages]
+
+    def possible(value: Decimal) -> bool:
+        below = int(value * n / 100)  # no other share is closer than one of the two
+        shares = (Decimal(100 * k) / n for k in (below, below + 1) if k <= n)
+        return any(share.quantize(unit, rounding) == value for share in shares)
+
+    return [possible(value) for value in printed]
+
+
+def grim_smallest(
+    percentages: Sequence[float], digits: int = 1, rounding: str = ROUND_HALF_UP
+) -> int:
+    """Return the smallest n of which all percentages can be a share, see :func:`grim`.
+
+    It is at most 100 times 10 to the number of digits, if they lie in 0 to 100.
+
+    Raises:
+        InputError: if one does not lie in 0 to 100.
+    """
+    if not all(0 <= value <= 100 for value in percentages):
+        raise InputError("percentages: must lie in 0 to 100")
+    return next(n for n in count(1) if all(grim(percentages, n, digits, rounding)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from skellib.errors import InputError
 from skellib.statistics import (
     Difference,
     Summary,
+    grim,
+    grim_smallest,
     paired,
     pairs_needed,
     summarise,
@@ -231,6 +234,35 @@ def test_shares_of_too_little():
     for table in ([[1.0, 2.0]], [[1.0], [2.0]], [[1.0, 1.0], [1.0, 1.0]]):
         with pytest.raises(InputError, match="shares"):
             variance_shares(table)
+
+
+@pytest.mark.parametrize("digits", [0, 1])
+@pytest.mark.parametrize("rounding", [ROUND_HALF_UP, ROUND_DOWN])
+def test_grim_by_listing_all_shares(digits, rounding):
+    scale = 10**digits
+    for n in (1, 3, 7, 8, 80, 464, 999):
+        if rounding == ROUND_DOWN:
+            shares = {100 * scale * k // n for k in range(n + 1)}
+        else:
+            shares = {(200 * scale * k + n) // (2 * n) for k in range(n + 1)}
+        every = [printed / scale for printed in range(100 * scale + 1)]
+        found = grim(every, n, digits, rounding)
+        assert found == [printed in shares for printed in range(100 * scale + 1)], n
+
+
+def test_ties_are_rounded_as_asked():
+    # 1 of 8 is 12.5 %.
+    assert grim([13.0, 12.0], 8, digits=0) == [True, False]
+    assert grim([13.0, 12.0], 8, digits=0, rounding=ROUND_HALF_EVEN) == [False, True]
+
+
+def test_the_smallest_number_of_clips():
+    assert grim_smallest([0.0, 100.0]) == 1
+    assert grim_smallest([66.7, 33.3]) == 3
+    assert grim_smallest([66.7, 50.0]) == 6
+    assert grim_smallest([tenth / 10 for tenth in range(1001)]) == 1000
+    with pytest.raises(InputError, match="must lie in 0 to 100"):
+        grim_smallest([100.1])
 
 
 CLEAR = Difference(3, 1.0, 0.4, 1.6, 0.25)
