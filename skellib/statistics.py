@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from itertools import count
 
 import numpy as np
@@ -164,6 +165,44 @@ def pairs_needed(sd: float, difference: float, power: float = 0.8) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if detected(middle) >= power else (middle, high)
     return high
+
+
+SIMULATED = 200_000
+"""Draws of :func:`simultaneous_quantile`; its error is then about 0.005."""
+
+
+def simultaneous_quantile(correlation: np.ndarray, df: int) -> float:
+    """Compute the factor of intervals that hold for several estimates together.
+
+    It is the 95 % quantile of the largest absolute value of a multivariate t vector, as
+    in Dunnett's test (comparisons with one row) and Tukey's (all pairs): the estimates
+    share one estimate of the variance. It is simulated with a fixed seed; for a single
+    estimate it is Student's quantile.
+
+    Args:
+        correlation: (k, k) correlation of the estimates; it may be singular.
+        df: degrees of freedom of the variance.
+
+    Raises:
+        InputError: if there is no estimate or no degree of freedom.
+    """
+    correlation = np.asarray(correlation, dtype=np.float64)
+    if correlation.ndim != 2 or not len(correlation) or df < 1:
+        raise InputError(f"quantile: correlation {correlation.shape}, {df} df")
+    return _largest_t(tuple(map(tuple, correlation.tolist())), df)
+
+
+@cache
+def _largest_t(rows: tuple[tuple[float, ...], ...], df: int) -> float:
+    """Simulate the quantile of a correlation matrix, given by its rows."""
+    if len(rows) == 1:
+        return float(stats.t.ppf((1 + CONFIDENCE) / 2, df))
+    generator = np.random.default_rng(0)
+    values, vectors = np.linalg.eigh(rows)
+    root = vectors * np.sqrt(values.clip(0))
+    normal = generator.standard_normal((SIMULATED, len(root))) @ root.T
+    scale = np.sqrt(generator.chisquare(df, SIMULATED) / df)
+    return float(np.quantile(np.abs(normal).max(1) / scale, CONFIDENCE))
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,41 @@ def gains(rows: Mapping[str, Rows]) -> Figure:
 
 
 @styled
+def effects(table: Rows, title: str | None = None) -> Figure:
+    """Draw the effects of factors with their intervals, the largest first.
+
+    Args:
+        table: rows with "factor" and "mean", the ends "low" and "high" of the interval
+            of each effect alone, and "family_low" and "family_high" of the interval
+            that holds for all together, drawn as a thin line.
+        title: the axes' title.
+
+    Raises:
+        InputError: there is no effect.
+    """
+    if not table:
+        raise InputError("effects: there is no effect")
+    ordered = sorted(table, key=lambda row: -abs(row["mean"]))
+    figure = dots(
+        [{"label": row["factor"], **row} for row in ordered],
+        label="effect: high level minus low level (points)",
+    )
+    ax = figure.axes[0]
+    for text in ax.texts:
+        text.remove()
+    ends = np.array([[row["family_low"], row["family_high"]] for row in ordered])
+    ax.hlines(
+        range(len(ordered)), *ends.T, color=PALETTE["accent"], lw=1,
+        label="for all together",
+    )  # fmt: skip
+    ax.axvline(0, color=PALETTE["muted"], lw=1, zorder=1)
+    ax.legend(**ABOVE)
+    if title:
+        ax.set_title(title, pad=26, loc="left")
+    return figure
+
+
+@styled
 def comparisons(
     rows: Mapping[str, Rows],
     label: str = "difference (points)",

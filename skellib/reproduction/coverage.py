@@ -71,7 +71,8 @@ def coverage(
         profile: profile of the runs.
         datasets: data sets; by default those of each table, for ``quick`` the
             synthetic one.
-        seeds: how many runs (seeds 0, 1, ...) each experiment should have.
+        seeds: how many runs (seeds 0, 1, ...) each experiment should have; fewer where
+            its table asks for fewer.
 
     Returns:
         A line for each table and data set: ``table``, ``dataset``, ``experiments``
@@ -88,18 +89,23 @@ def coverage(
     known = {(r.key, r.seed) for r in scan(store)[0] if r.seed < seeds}
     rows: list[dict[str, Any]] = []
     every: dict[str, Experiment] = {}
+    most: dict[str, int] = {}
 
     def line(
-        table: str, dataset: str, asked: dict[str, Experiment], note: str
+        table: str,
+        dataset: str,
+        asked: dict[str, Experiment],
+        wanted: dict[str, int],
+        note: str,
     ) -> dict[str, Any]:
         former = {each.first_edition.key for each in asked.values()}
-        recorded = sum(key in asked for key, _ in known)
+        recorded = sum(seed < wanted.get(key, 0) for key, seed in known)
         return {
             "table": table,
             "dataset": dataset,
             "experiments": len(asked),
             "recorded": recorded,
-            "missing": seeds * len(asked) - recorded,
+            "missing": sum(wanted.values()) - recorded,
             "first edition": sum(key in former for key, _ in known),
             "note": note,
         }
@@ -109,11 +115,13 @@ def coverage(
         for dataset in datasets or own:
             if columns_on(table, dataset):
                 asked = expected_experiments(table, dataset, profile)
+                wanted = dict.fromkeys(asked, min(seeds, table.seeds or seeds))
                 every |= asked
+                most |= {key: max(n, most.get(key, 0)) for key, n in wanted.items()}
                 data = missing_data(dataset)
                 note = f"needs {data}" if data else ""
-                rows.append(line(table.number, dataset, asked, note))
-    rows.append(line("all", "", every, "shared runs counted once"))
+                rows.append(line(table.number, dataset, asked, wanted, note))
+    rows.append(line("all", "", every, most, "shared runs counted once"))
     return pd.DataFrame(rows)
 
 

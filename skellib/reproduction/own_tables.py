@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from skellib.experiment import AUTHOR_HABITS
+from skellib.reproduction.design import screening_rows
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
@@ -226,6 +227,24 @@ _AUTHOR_HABITS = Table(
     baseline="Baseline0, the text",
 )
 
+# Trained on one camera and tested on the other, without the clips that both have.
+UNTWINNED_CAMERAS = (
+    Column("N-UCLA, camera 1 to 2, no twins", "nucla", "camera_1_2_untwinned"),
+    Column("N-UCLA, camera 2 to 1, no twins", "nucla", "camera_2_1_untwinned"),
+)
+_SCREENING = Table(
+    "Screening",
+    "Settings at two levels each, on splits without view 3 and without twins",
+    UNTWINNED_CAMERAS,
+    screening_rows(),
+    seeds=1,
+)
+CHOSEN_PREPARATION: Changes | None = None
+"""The settings that the rule of "Screening" chooses; None until its runs are recorded.
+
+See :func:`skellib.reproduction.design.choose`.
+"""
+
 OWN_TABLES: dict[str, Table] = {
     table.number: table
     for table in (
@@ -237,6 +256,7 @@ OWN_TABLES: dict[str, Table] = {
         _NO_DROPOUT_TABLE,
         _AUTHOR_HABITS,
         _OPEN_CHOICES,
+        _SCREENING,
     )
 }
 """This book's own tables, by name; none of their rows has a number of the paper."""

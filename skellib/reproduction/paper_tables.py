@@ -91,6 +91,7 @@ class Table:
         title: our own title.
         columns, rows: in the paper's order.
         baseline: label of the row that the others are compared with, if any.
+        seeds: number of seeds of a row by default; None for that of the profile.
     """
 
     number: str
@@ -98,6 +99,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     baseline: str | None = None
+    seeds: int | None = None
 
     def row(self, label: str) -> Row:
         """Return the row with this label.

@@ -84,7 +84,8 @@ def runs(
         datasets: names of data sets. By default the synthetic one for ``quick``, and
             otherwise the data sets of the tables that have been prepared.
         profile: ``"quick"``, ``"laptop"`` or ``"full"``.
-        seeds: number of seeds, from 0; by default one for ``quick``, otherwise five.
+        seeds: number of seeds, from 0; by default that of the table, or else one for
+            ``quick``, otherwise five.
         root: folder of packed data sets, as in :func:`skellib.data.load`.
 
     Raises:
@@ -98,21 +99,25 @@ def runs(
     rows: dict[str, Run] = {}
     own: dict[str, Run] = {}
     headline: dict[str, Run] = {}
+    most = SEEDS[profile] if seeds is None else seeds
+    wanted: dict[str, int] = {}
     for dataset in _datasets(datasets, profile, root):
         # The paper's tables on data sets not in the paper: only if asked for.
         asked = chosen if datasets or tables or dataset not in OTHER_DATASETS else []
         found = [(t, c) for t in asked for c in columns_on(t, dataset)]
+        ours = [(t, c) for t in extra for c in t.columns if c.dataset == dataset]
         rows |= _first_runs(found, profile)
-        own |= _first_runs(
-            [(t, c) for t in extra for c in t.columns if c.dataset == dataset], profile
-        )
+        own |= _first_runs(ours, profile)
+        for table, column in (*found, *ours):
+            count = table.seeds if table.seeds and seeds is None else most
+            for key in _first_runs([(table, column)], profile):
+                wanted[key] = max(count, wanted.get(key, 0))
         for _, column in found:
             for changes in HEADLINE:
                 row = Row("", {}, changes)
                 for experiment in fold_experiments(row, column, profile):
                     if experiment.key in rows:
                         headline[experiment.key] = rows[experiment.key]
-    most = SEEDS[profile] if seeds is None else seeds
     phases = [(headline, 1), (rows, 1), (headline, 5), (own, 1)]
     phases += [(part, count) for count in (3, most) for part in (rows, own)]
     plan = (
@@ -120,6 +125,7 @@ def runs(
         for part, count in phases
         for seed in range(min(count, most))
         for run in part.values()
+        if seed < wanted[run.experiment.key]
     )
     return list(dict.fromkeys(plan))
 

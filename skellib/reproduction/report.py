@@ -30,6 +30,7 @@ from skellib.reproduction.cells import (
 )
 from skellib.reproduction.claims import CLAIMS, Finding
 from skellib.reproduction.coverage import table_keys
+from skellib.reproduction.design import Screening, analyse
 from skellib.reproduction.execute import ensure_records
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES, STEPS
 from skellib.reproduction.paper_tables import (
@@ -42,7 +43,7 @@ from skellib.reproduction.paper_tables import (
     reported_difference,
 )
 from skellib.reproduction.plan import Run, store_for, summarise_runs
-from skellib.reproduction.render import paired_text, runs_by_seed
+from skellib.reproduction.render import mean_accuracy, paired_text, runs_by_seed
 from skellib.reproduction.results import (
     columns_on,
     paired_difference,
@@ -553,6 +554,26 @@ def nearest_neighbour_accuracy(column: Column) -> float | None:
     ]
     scores = [100 * each.test.top1 for each in found if each]
     return sum(scores) / len(scores) if scores else None
+
+
+# Screening
+
+
+def screening(
+    store: RecordStore, profile: str = "laptop", column: Column | None = None
+) -> Screening:
+    """Analyse the recorded runs of the table "Screening".
+
+    Args:
+        store: the records.
+        profile: profile of the runs.
+        column: one of the table's splits; by default the mean of both.
+
+    Raises:
+        InputError: if runs are missing.
+    """
+    levels = mean_accuracy(OWN_TABLES["Screening"], store, profile)
+    return analyse(levels["mean" if column is None else column.name].tolist())
 
 
 # Counts and costs

@@ -588,6 +588,26 @@ def test_by_seed_has_a_line_for_each_seed_and_a_place_for_each_row():
         figures.by_seed(pd.DataFrame({0: [np.nan]}, index=["CE"]))
 
 
+def test_effects_are_sorted_by_size_with_both_intervals():
+    def row(factor, mean):
+        ends = {"low": mean - 1, "high": mean + 1}
+        return {"factor": factor, "mean": mean, **ends} | {
+            "family_low": mean - 3,
+            "family_high": mean + 3,
+        }
+
+    ax = figures.effects([row("a", 1.0), row("b", -5.0), row("c", 2.0)]).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "c", "a"]
+    dots = next(c for c in ax.collections if isinstance(c, PathCollection))
+    np.testing.assert_allclose(dots.get_offsets(), [[-5, 0], [2, 1], [1, 2]])
+    thick, thin = (c for c in ax.collections if isinstance(c, LineCollection))
+    np.testing.assert_allclose(thick.get_segments()[0], [[-6, 0], [-4, 0]])
+    np.testing.assert_allclose(thin.get_segments()[0], [[-8, 0], [-2, 0]])
+    assert not ax.texts
+    with pytest.raises(InputError, match="no effect"):
+        figures.effects([])
+
+
 def test_comparisons_are_scaled_by_their_dots_and_not_by_a_hopeless_interval():
     wide = {"mean": 7.0, "low": -48.0, "high": 62.0, "paper": 0.8}
     close = {"mean": -2.0, "low": -4.0, "high": 0.5, "paper": None}
@@ -713,6 +733,8 @@ def _every_figure():
     wide = {"mean": -7.0, "low": -48.0, "high": 62.0, "paper": 0.8}
     yield figures.comparisons({"a": [wide]}, title="claims")
     yield figures.embedding(np.random.default_rng(0).normal(size=(9, 2)), np.arange(9))
+    effect = {"factor": "A", "mean": 1.0, "low": 0.0, "high": 2.0}
+    yield figures.effects([effect | {"family_low": -1.0, "family_high": 3.0}])
     yield figures.gains({"paper": [{"label": "A", "mean": 1.0}]})
     yield figures.by_seed(pd.DataFrame({0: [70.0, 71.0]}, index=["CE", "FL"]))
     yield figures.mutual_weight([0, 1], [1, 2], [[0, 2], [1, 3]])

@@ -20,6 +20,7 @@ from skellib.statistics import (
     grim_smallest,
     paired,
     pairs_needed,
+    simultaneous_quantile,
     summarise,
     variance_shares,
     verdict,
@@ -188,6 +189,33 @@ def test_pairs_needed_of_nothing():
     for given_ in ((1.0, 0.0), (-1.0, 1.0), (math.nan, 1.0), (1.0, 1.0, 1.0)):
         with pytest.raises(InputError, match="pairs_needed: sd"):
             pairs_needed(*given_)
+
+
+@pytest.mark.parametrize(
+    ("correlation", "df", "expected"),
+    [
+        (np.eye(1), 4, 2.776),
+        # Dunnett's two-sided table, 5 %: several groups against a control.
+        (np.full((3, 3), 0.5) + np.eye(3) / 2, 10, 2.76),
+        (np.full((5, 5), 0.5) + np.eye(5) / 2, 20, 2.73),
+        # The studentised range over sqrt 2: all pairs of three rows, a singular matrix.
+        ([[1, 0.5, -0.5], [0.5, 1, 0.5], [-0.5, 0.5, 1]], 10, 3.877 / math.sqrt(2)),
+    ],
+)
+def test_simultaneous_quantiles_of_printed_tables(correlation, df, expected):
+    found = simultaneous_quantile(np.array(correlation), df)
+    assert found == pytest.approx(expected, abs=0.015)
+
+
+def test_simultaneous_quantile_of_independent_estimates():
+    """By numerical integration over the common standard deviation."""
+    q = simultaneous_quantile(np.eye(11), 20)
+    s = np.linspace(1e-6, 3, 20001)
+    density = stats.chi2.pdf(20 * s**2, 20) * 40 * s
+    covered = np.trapezoid((2 * stats.norm.cdf(q * s) - 1) ** 11 * density, s)
+    assert covered == pytest.approx(0.95, abs=0.001)
+    with pytest.raises(InputError, match="quantile"):
+        simultaneous_quantile(np.eye(2), 0)
 
 
 def test_shares_of_an_additive_table():

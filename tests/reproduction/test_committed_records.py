@@ -6,8 +6,13 @@ import pytest
 
 from skellib.paths import project_root
 from skellib.records import RecordStore
-from skellib.reproduction import exhibits, render
-from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES
+from skellib.reproduction import exhibits, render, report
+from skellib.reproduction.design import choose
+from skellib.reproduction.own_tables import (
+    CHOSEN_PREPARATION,
+    CHOSEN_ROTATION,
+    OWN_TABLES,
+)
 from skellib.reproduction.paper_tables import TABLES, UCLA
 
 STORE = RecordStore(project_root() / "data" / "records")
@@ -49,3 +54,11 @@ def test_the_rotation_tried_on_camera_3_is_that_which_the_other_cameras_chose():
     assert levels.notna().all()
     chosen = choice.row(levels.idxmax()).changes
     assert CHOSEN_ROTATION.items() <= chosen.items()
+
+
+def test_the_preparation_is_that_which_the_screening_chose():
+    levels = render.mean_accuracy(OWN_TABLES["Screening"], STORE, "laptop")["mean"]
+    if levels.isna().any():
+        assert CHOSEN_PREPARATION is None
+    else:
+        assert choose(report.screening(STORE)) == CHOSEN_PREPARATION
