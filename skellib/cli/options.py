@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TABLE_NAMES = (
     'I to XI, fig9, "other data", "other splits", "initialisation", '
     '"rotated clips", "rotated, camera 3", "no dropout", '
-    '"author habits", "open choices"'
+    '"author habits", "screening", "screening folded over", "open choices"'
 )
 
 DatasetOption = Annotated[

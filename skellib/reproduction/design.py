@@ -1,11 +1,12 @@
 """A screening experiment: many settings at two levels each, in few runs.
 
-The 32 runs are a Hadamard matrix of 16 runs and its fold-over, in which every level is
-reversed (Plackett and Burman 1946; Box and Hunter 1961). Each main effect compares 16
-runs with the other 16. It is orthogonal to all other main effects and to all
-interactions of two factors (resolution IV), but shares its column with interactions of
-three. Interactions of two factors share their columns with each other: see
-:func:`aliases`.
+The first half is a Hadamard matrix of 16 runs (Plackett and Burman 1946), in which each
+main effect compares 8 runs with the other 8 and shares its column with interactions of
+two factors. The second half is the fold-over of the first: every level is reversed, and
+training and test camera are exchanged. In all 32 runs together (Box and Hunter 1961) a
+main effect is orthogonal to the other main effects, to the halves and to all
+interactions of two factors, but shares its column with interactions of three.
+Interactions of two factors share their columns with each other: see :func:`aliases`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _CONTRASTS = hadamard(RUNS)
 # Of the 32 columns the first is the mean, the next 15 are the same in both halves and
 # hold the interactions of two factors, and the last 16 are reversed in the second half.
 # The first of those is the half itself, which no factor takes.
-_EVEN, _ODD = slice(1, RUNS // 2), slice(RUNS // 2, RUNS)
-_FIRST = RUNS // 2 + 1
+HALF = RUNS // 2
+_FIRST = HALF + 1
 
 
 @dataclass(frozen=True)
@@ -147,40 +148,48 @@ class Screening:
         effects: the main effects, in the order of the factors.
         se: standard error of each of them, from the residual of the main effects.
         df: degrees of freedom of that residual.
-        lenth_se: Lenth's pseudo standard error of all 31 contrasts, as a check: it
-            needs no residual, only that most contrasts are noise.
-        interactions: contrast of each group of aliased interactions, in points.
+        lenth_se: Lenth's pseudo standard error of the contrasts: it needs no residual,
+            only that most contrasts are noise.
+        margin: Lenth's margin of error: the half width of a 95 % interval by it.
+        interactions: contrast of each group of aliased interactions, in points; empty
+            after the first half, where they share the columns of the main effects.
     """
 
     effects: tuple[Effect, ...]
     se: float
     df: int
     lenth_se: float
+    margin: float
     interactions: dict[tuple[str, ...], float]
 
 
 def analyse(
     responses: Sequence[float], names: Sequence[str] = tuple(f.name for f in FACTORS)
 ) -> Screening:
-    """Estimate the main effects from the responses of the 32 runs.
+    """Estimate the main effects from the responses of the runs, in their order.
 
     The residual of the main effects holds the interactions as well, so that large ones
-    make the intervals wider, never the effects wrong.
+    make the intervals wider. After all runs they leave the effects unchanged.
 
     Args:
-        responses: (32,) one number per run, in per cent.
+        responses: (16,) or (32,) one number per run, in per cent: of the first half, or
+            of both.
         names: names of the factors, in the order of the design's columns.
 
     Raises:
         InputError: if a response is missing.
     """
     y = np.asarray(responses, dtype=np.float64)
-    if y.shape != (RUNS,) or not np.isfinite(y).all():
+    if y.shape not in ((HALF,), (RUNS,)) or not np.isfinite(y).all():
         known = np.isfinite(y).sum()
-        raise InputError(f"screening: needs {RUNS} responses, got {known}")
-    contrasts = _CONTRASTS.T @ y / (RUNS // 2)
+        raise InputError(f"screening: needs {HALF} or {RUNS} responses, got {known}")
+    # In the first half, columns HALF to RUNS are those of a matrix of 16 runs.
+    columns = np.arange(HALF if len(y) == HALF else 0, RUNS)
+    contrasts = np.zeros(RUNS)
+    contrasts[columns] = _CONTRASTS[: len(y), columns].T @ y / (len(y) // 2)
     chosen = np.arange(_FIRST, _FIRST + len(names))
-    left = np.delete(contrasts, [0, *chosen])
+    noise = np.setdiff1d(columns, [0, HALF])  # neither the mean nor the halves
+    left = contrasts[np.setdiff1d(noise, chosen)]
     df, se = len(left), float(np.sqrt((left**2).mean()))
     alone = stats.t.ppf((1 + CONFIDENCE) / 2, df) * se
     family = simultaneous_quantile(np.eye(len(names)), df) * se
@@ -188,12 +197,15 @@ def analyse(
         Effect(name, *map(float, (m, m - alone, m + alone, m - family, m + family)))
         for name, m in zip(names, contrasts[chosen], strict=True)
     )
+    pseudo = lenth_se(contrasts[noise])
+    clear = aliases(names) if len(y) == RUNS else {}
     return Screening(
         effects,
         se,
         df,
-        lenth_se(contrasts[1:]),
-        {group: float(contrasts[c]) for c, group in aliases(names).items()},
+        pseudo,
+        float(stats.t.ppf((1 + CONFIDENCE) / 2, len(noise) / 3) * pseudo),
+        {group: float(contrasts[c]) for c, group in clear.items()},
     )
 
 
@@ -212,9 +224,10 @@ def lenth_se(contrasts: np.ndarray) -> float:
 def choose(screening: Screening) -> Changes:
     """Return the settings that the screening chooses.
 
-    A factor takes its high level if its effect is positive by the simultaneous
-    interval; otherwise it keeps the low one, which is the paper's.
+    A factor takes its high level if its effect is positive by more than Lenth's margin
+    of error; otherwise it keeps the low one, which is the paper's. The rule was fixed
+    before the first of the runs ended.
     """
-    better = {each.factor for each in screening.effects if each.family_low > 0}
+    better = {e.factor for e in screening.effects if e.mean > screening.margin}
     chosen = [factor.high for factor in FACTORS if factor.name in better]
     return {name: value for high in chosen for name, value in high.items()}

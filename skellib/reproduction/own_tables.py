@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from skellib.experiment import AUTHOR_HABITS
-from skellib.reproduction.design import screening_rows
+from skellib.reproduction.design import HALF, screening_rows
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
@@ -232,12 +232,21 @@ UNTWINNED_CAMERAS = (
     Column("N-UCLA, camera 1 to 2, no twins", "nucla", "camera_1_2_untwinned"),
     Column("N-UCLA, camera 2 to 1, no twins", "nucla", "camera_2_1_untwinned"),
 )
-_SCREENING = Table(
-    "Screening",
-    "Settings at two levels each, on splits without view 3 and without twins",
-    UNTWINNED_CAMERAS,
-    screening_rows(),
-    seeds=1,
+# The halves of the design; see its module.
+_SCREENING = tuple(
+    Table(
+        name,
+        "Settings at two levels each, on a split without view 3 and without twins",
+        (column,),
+        rows,
+        seeds=1,
+    )
+    for name, column, rows in zip(
+        ("Screening", "Screening folded over"),
+        UNTWINNED_CAMERAS,
+        (screening_rows()[:HALF], screening_rows()[HALF:]),
+        strict=True,
+    )
 )
 CHOSEN_PREPARATION: Changes | None = None
 """The settings that the rule of "Screening" chooses; None until its runs are recorded.
@@ -256,7 +265,7 @@ OWN_TABLES: dict[str, Table] = {
         _NO_DROPOUT_TABLE,
         _AUTHOR_HABITS,
         _OPEN_CHOICES,
-        _SCREENING,
+        *_SCREENING,
     )
 }
 """This book's own tables, by name; none of their rows has a number of the paper."""

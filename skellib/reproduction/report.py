@@ -559,21 +559,18 @@ def nearest_neighbour_accuracy(column: Column) -> float | None:
 # Screening
 
 
-def screening(
-    store: RecordStore, profile: str = "laptop", column: Column | None = None
-) -> Screening:
-    """Analyse the recorded runs of the table "Screening".
-
-    Args:
-        store: the records.
-        profile: profile of the runs.
-        column: one of the table's splits; by default the mean of both.
+def screening(store: RecordStore, profile: str = "laptop") -> Screening:
+    """Analyse the recorded runs of the screening: of both halves, or of the first.
 
     Raises:
-        InputError: if runs are missing.
+        InputError: if runs of the first half are missing.
     """
-    levels = mean_accuracy(OWN_TABLES["Screening"], store, profile)
-    return analyse(levels["mean" if column is None else column.name].tolist())
+    halves = [
+        mean_accuracy(OWN_TABLES[name], store, profile)["mean"].tolist()
+        for name in ("Screening", "Screening folded over")
+    ]
+    complete = np.isfinite(halves[1]).all()
+    return analyse([*halves[0], *halves[1]] if complete else halves[0])
 
 
 # Counts and costs

@@ -15,7 +15,7 @@ from skellib.reproduction.own_tables import OWN_TABLES, UNTWINNED_CAMERAS
 from skellib.reproduction.paper_tables import BASELINE_1
 from tests.reproduction.test_tables import make_record, store  # noqa: F401
 
-TABLE = OWN_TABLES["Screening"]
+TABLES = [OWN_TABLES[name] for name in ("Screening", "Screening folded over")]
 NAMES = [factor.name for factor in FACTORS]
 
 
@@ -60,22 +60,37 @@ def test_known_effects_are_found_again():
     found = analyse(y)
     assert [each.mean for each in found.effects] == pytest.approx(true)
     assert [each.factor for each in found.effects] == NAMES
-    assert found.se == pytest.approx(0) and found.df == 20
+    assert found.se == pytest.approx(0) and found.df == 19
     mixed = analyse(y + 2 * x[:, 0] * x[:, 1])
     assert [each.mean for each in mixed.effects] == pytest.approx(true)
-    assert mixed.se == pytest.approx(4 / 20**0.5)
+    assert mixed.se == pytest.approx(4 / 19**0.5)
     group = next(g for g in mixed.interactions if "align × yaw" in g)
     assert mixed.interactions[group] == pytest.approx(4)
+    # Nor does it matter how much the halves differ: they have different cameras.
+    apart = analyse(y + 9 * np.repeat([1, -1], 16))
+    assert [each.mean for each in apart.effects] == pytest.approx(true)
+    assert apart.se == pytest.approx(0)
+
+
+def test_the_first_half_alone_finds_effects_but_mixes_in_interactions():
+    x = levels()[:16]
+    true = np.linspace(-3, 7, len(NAMES))
+    found = analyse(70 + x @ true / 2)
+    assert [each.mean for each in found.effects] == pytest.approx(true)
+    assert found.se == pytest.approx(0) and found.df == 4 and not found.interactions
+    mixed = analyse(70 + x @ true / 2 + 2 * x[:, 0] * x[:, 1])
+    wrong = [m.mean - t for m, t in zip(mixed.effects, true, strict=True)]
+    assert sorted(np.abs(wrong)) == pytest.approx([0] * 10 + [4])
 
 
 def test_intervals_are_those_of_least_squares():
     y = np.random.default_rng(3).normal(70, 2, 32)
     found = analyse(y)
-    x = np.column_stack([np.ones(32), levels()])
+    x = np.column_stack([np.ones(32), levels(), np.repeat([1, -1], 16)])
     beta, (rss,), *_ = np.linalg.lstsq(x, y, rcond=None)
-    covariance = rss / 20 * np.linalg.inv(x.T @ x)
+    covariance = rss / 19 * np.linalg.inv(x.T @ x)
     for k, each in enumerate(found.effects, 1):
-        half = stats.t.ppf(0.975, 20) * 2 * covariance[k, k] ** 0.5
+        half = stats.t.ppf(0.975, 19) * 2 * covariance[k, k] ** 0.5
         assert each.mean == pytest.approx(2 * beta[k])
         assert each.high - each.mean == pytest.approx(half)
         assert each.family_high - each.mean > half
@@ -102,12 +117,19 @@ def test_lenths_se_leaves_out_what_is_no_noise():
 
 
 def test_rows_are_baseline_1_with_the_levels_of_the_design():
-    assert len({row.experiment(TABLE.columns[0]).key for row in TABLE.rows}) == 32
+    runs = [
+        row.experiment(table.columns[0], "laptop")
+        for table in TABLES
+        for row in table.rows
+    ]
+    assert len({run.replace(protocol="cross_view").key for run in runs}) == 32
+    columns = [table.columns for table in TABLES]
+    assert columns == [(column,) for column in UNTWINNED_CAMERAS]
     plain = {**BASELINE_1, "model.dropout": 0.0}
-    assert TABLE.row("Run 17").changes == plain
+    assert TABLES[1].row("Run 17").changes == plain
     high = {k: v for f in FACTORS for k, v in f.high.items()}
-    assert TABLE.row("Run 1").changes == {**plain, **high}
-    default = TABLE.row("Run 17").experiment(TABLE.columns[0], "laptop")
+    assert TABLES[0].row("Run 1").changes == {**plain, **high}
+    default = runs[16]
     for factor in FACTORS:
         changed = default.replace(**factor.high)
         assert changed.key != default.key
@@ -121,34 +143,31 @@ def test_rows_are_baseline_1_with_the_levels_of_the_design():
 
 def test_the_queue_has_each_run_once_with_one_seed(store, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr(plan, "open_dataset", lambda name, root: None)
-    asked = plan.runs(["Screening"], ["nucla"], "laptop")
-    assert len(asked) == 64 and {run.seed for run in asked} == {0}
-    # Run 17 is a main row of the paper and comes first; then one split, then the other.
-    assert [str(run).split()[-3] for run in asked[:2]] == ["17", "17"]
-    protocols = [run.experiment.protocol for run in asked[2:]]
-    assert protocols == [c.protocol for c in UNTWINNED_CAMERAS for _ in range(31)]
-    assert len(plan.runs(["Screening"], ["nucla"], "laptop", seeds=2)) == 128
+    names = [table.number for table in TABLES]
+    asked = plan.runs(names, ["nucla"], "laptop")
+    assert len(asked) == 32 and {run.seed for run in asked} == {0}
+    assert len(plan.runs(names, ["nucla"], "laptop", seeds=2)) == 64
     store.put(make_record(asked[0].experiment, 0, 0.7))
     counts = coverage.coverage(store, "laptop", ["nucla"]).set_index("table")
-    assert counts.loc["Screening", ["recorded", "missing"]].tolist() == [1, 63]
+    found = counts.loc[names, ["recorded", "missing"]]
+    assert found.sum().tolist() == [1, 31]
     everything = plan.runs(datasets=["nucla"], profile="laptop")
     assert counts.loc["all", "missing"] == len(everything) - 1
 
 
 def test_the_report_analyses_recorded_runs(store):  # noqa: F811
     true = dict(zip(NAMES, [6, 0, 0, 0, 0, 4, 0, 0, 0, 0, -8], strict=True))
-    x = levels()
-    with pytest.raises(InputError, match="needs 32 responses, got 0"):
+    with pytest.raises(InputError, match="needs 16 or 32 responses, got 0"):
         report.screening(store)
     generator = np.random.default_rng(5)
-    for column, shift in zip(TABLE.columns, (5, -5), strict=True):
-        y = 70 + shift + x @ [*true.values()] / 2 + generator.normal(0, 0.5, 32)
-        for row, top1 in zip(TABLE.rows, y, strict=True):
-            store.put(make_record(row.experiment(column, "laptop"), 0, top1 / 100))
-    found = report.screening(store)
+    for table, shift, half in zip(TABLES, (5, -5), np.split(levels(), 2), strict=True):
+        y = 70 + shift + half @ [*true.values()] / 2 + generator.normal(0, 0.3, 16)
+        for row, top1 in zip(table.rows, y, strict=True):
+            run = row.experiment(table.columns[0], "laptop")
+            store.put(make_record(run, 0, top1 / 100))
+        found = report.screening(store)
+        assert found.df == (4 if table is TABLES[0] else 19)
+        align, epochs = FACTORS[0], FACTORS[5]
+        assert choose(found) == {**align.high, **epochs.high}  # never one that is worse
     for each in found.effects:
         assert each.family_low < true[each.factor] < each.family_high
-    align, epochs = FACTORS[0], FACTORS[5]
-    assert choose(found) == {**align.high, **epochs.high}  # never one that is worse
-    one = report.screening(store, column=TABLE.columns[1])
-    assert one.effects[0].mean == pytest.approx(6, abs=1)
