@@ -24,7 +24,15 @@ from skellib.settings import (
     Section,
     TrainingConfig,
 )
-from skellib.variants import FUSIONS, TRANSFORMS, Choices, Fusion, Transform
+from skellib.variants import (
+    FUSIONS,
+    NETWORKS,
+    TRANSFORMS,
+    Choices,
+    Fusion,
+    Network,
+    Transform,
+)
 
 PROFILES = Choices(
     "profile",
@@ -46,8 +54,8 @@ _INERT: dict[str, Callable[[Experiment], bool]] = {
     "model.coordinate_systems": lambda e: (
         not (e.transform.coordinates or e.transform.build)
     ),
-    "training.learn_transforms": lambda e: e.model.transform == "none",
-    "training.transform_seed": lambda e: e.model.transform == "none",
+    "training.learn_transforms": lambda e: e.transform == Transform(),
+    "training.transform_seed": lambda e: e.transform == Transform(),
     "model.reduction": lambda e: e.model.frequency_attention == "none",
     "model.axes": lambda e: not e.has_nonlocal,
     "model.embed_ratio": lambda e: not e.has_nonlocal,
@@ -123,14 +131,20 @@ class Experiment(Section):
         return self
 
     @property
+    def network(self) -> Network:
+        """Network of the model: ours or a peer."""
+        return NETWORKS.find(self.model.network)
+
+    @property
     def transform(self) -> Transform:
-        """Transform network of the model."""
-        return TRANSFORMS.find(self.model.transform)
+        """Transform network of the model; peers have none."""
+        used = self.network.uses("transform")
+        return TRANSFORMS.find(self.model.transform if used else "none")
 
     @property
     def fusion(self) -> Fusion:
         """Fusion of the model's streams."""
-        return FUSIONS.find(self.model.fusion)
+        return self.network.fusion or FUSIONS.find(self.model.fusion)
 
     @property
     def has_nonlocal(self) -> bool:
@@ -154,7 +168,12 @@ class Experiment(Section):
                 continue
             for name in list(settings):
                 inert = _INERT.get(f"{section}.{name}")
-                if settings[name] == defaults[section][name] or (inert and inert(self)):
+                unused = section == "model" and not self.network.uses(name)
+                if (
+                    settings[name] == defaults[section][name]
+                    or unused
+                    or (inert and inert(self))
+                ):
                     del settings[name]
         return found
 
@@ -258,6 +277,7 @@ _PAPER: dict[str, dict[str, Any]] = {
 _LAPTOP: dict[str, Any] = {
     "preprocessing.frames": 32,
     "model.channels": (16, 16, 32, 32, 64, 64),
+    "model.width": 0.25,
     "model.new_joints": 24,
     "model.dropout": 0.0,
     "training.epochs": 40,
@@ -265,6 +285,7 @@ _LAPTOP: dict[str, Any] = {
 _QUICK: dict[str, Any] = {
     "preprocessing.frames": 24,
     "model.channels": (8, 8, 16, 16, 32, 32),
+    "model.width": 0.125,
     "model.new_joints": 16,
     "model.dropout": 0.0,
     "model.coordinate_systems": 4,

@@ -78,12 +78,15 @@ class PreprocessingConfig(Section):
 
 
 class ModelConfig(Section):
-    """Configure the network :class:`skellib.models.SLnLRFA`.
+    """Configure the network, :class:`skellib.models.SLnLRFA` or a peer of it.
 
     The defaults are those of the paper's final model. Each variant is a name in a table
-    of :mod:`skellib.variants`.
+    of :mod:`skellib.variants`. Of a peer, only the settings that ``NETWORKS`` lists for
+    it have an effect.
 
     Attributes:
+        network: the network, in ``NETWORKS``.
+        width: factor of the channels of a peer, whose numbers are those of its paper.
         normalisation: normalisation of the raw input (IV-A), in ``NORMALISATIONS``.
         transform: transform network (III-A; Table V), in ``TRANSFORMS``.
         coordinate_systems: ``K``, number of coordinate systems.
@@ -107,6 +110,8 @@ class ModelConfig(Section):
         initialisation: initialisation of the weights, in ``INITIALISATIONS``.
     """
 
+    network: Annotated[str, variants.NETWORKS] = "slnl_rfa"
+    width: float = Field(default=1.0, gt=0)
     normalisation: Annotated[str, variants.NORMALISATIONS] = "channels"
     transform: Annotated[str, variants.TRANSFORMS] = "both"
     coordinate_systems: PositiveInt = 10

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from skellib.batches import DeviceClips
@@ -29,7 +29,6 @@ from skellib.data import PackedDataset, without_leakage
 from skellib.errors import InputError
 from skellib.evaluation import assess, predict
 from skellib.experiment import Experiment
-from skellib.models import SLnLRFA
 from skellib.paths import check_writable
 from skellib.provenance import stamp
 from skellib.records import Epoch, RecordStore, RunRecord, TestLogits
@@ -47,7 +46,7 @@ class TrainingError(InputError):
 
 
 def fit(
-    network: SLnLRFA,
+    network: nn.Module,
     clips: DeviceClips,
     test_clips: DeviceClips,
     experiment: Experiment,
@@ -280,7 +279,7 @@ def _build_network(
     train_set: PackedDataset,
     fabric: Fabric,
     execution: Execution,
-) -> SLnLRFA:
+) -> nn.Module:
     """Build the network in the memory format of the device, compiled if configured."""
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)

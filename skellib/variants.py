@@ -192,6 +192,46 @@ FUSIONS: Choices[Fusion] = Choices(
     },
 )
 
+
+@dataclass(frozen=True)
+class Network:
+    """Describe a network, that of the paper or a peer of :mod:`skellib.peers`.
+
+    Attributes:
+        build: class of the network.
+        settings: settings of ``model`` that a peer takes as arguments; None for the
+            network of the paper, which takes the whole section.
+        fusion: streams of a peer.
+    """
+
+    build: Callable[..., Any] | str
+    settings: tuple[str, ...] | None = None
+    fusion: Fusion | None = None
+
+    def uses(self, setting: str) -> bool:
+        """Return whether a setting of ``model`` has an effect."""
+        if self.settings is None:
+            return setting != "width"
+        return setting in (*self.settings, "network", "initialisation")
+
+
+_PEER = ("width", "frequency_attention", "reduction")
+_ONE_STREAM = Fusion(("position",))
+NETWORKS: Choices[Network] = Choices(
+    "network",
+    {
+        "slnl_rfa": Network("skellib.models:SLnLRFA"),
+        "hcn": Network(
+            "skellib.peers:HCN",
+            (*_PEER, "dropout", "velocity_padding"),
+            Fusion(concatenate=True),
+        ),
+        "st_gcn": Network("skellib.peers:STGCN", (*_PEER, "dropout"), _ONE_STREAM),
+        "agcn": Network("skellib.peers:AGCN", _PEER, _ONE_STREAM),
+        "ctr_gcn": Network("skellib.peers:CTRGCN", _PEER, _ONE_STREAM),
+    },
+)
+
 LOSSES: Choices[Callable[..., Any] | str] = Choices(
     "loss", {"soft_margin_focal": "skellib.losses:soft_margin_focal"}
 )

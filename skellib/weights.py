@@ -11,17 +11,19 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from skellib.data import PackedDataset
 from skellib.errors import InputError
 from skellib.experiment import Experiment, parse
 from skellib.initialisation import initialise_by_name, seeded
 from skellib.layouts import Layout
-from skellib.models import SLnLRFA
+from skellib.models import TransformNetwork
 from skellib.paths import atomic_write, data_folder, write_errors
+from skellib.variants import resolve
 
 
-def build_model(experiment: Experiment, dataset: PackedDataset, seed: int) -> SLnLRFA:
+def build_model(experiment: Experiment, dataset: PackedDataset, seed: int) -> nn.Module:
     """Build and initialise the network of an experiment.
 
     If ``training.draws`` is ``"keyed"``, the initial weights of a layer depend only on
@@ -33,7 +35,8 @@ def build_model(experiment: Experiment, dataset: PackedDataset, seed: int) -> SL
         dataset: data set that determines the shape of the input.
         seed: seed of the initialisation.
     """
-    return _initialised(experiment, input_shape(experiment, dataset), seed)
+    shape = input_shape(experiment, dataset)
+    return _initialised(experiment, shape, dataset.layout, seed)
 
 
 def input_shape(experiment: Experiment, dataset: PackedDataset) -> dict[str, int]:
@@ -47,13 +50,33 @@ def input_shape(experiment: Experiment, dataset: PackedDataset) -> dict[str, int
     }
 
 
-def _initialised(experiment: Experiment, shape: dict[str, int], seed: int) -> SLnLRFA:
+def _construct(
+    experiment: Experiment, shape: dict[str, int], layout: Layout
+) -> nn.Module:
+    """Construct the network of an experiment: ours, or a peer with its settings."""
+    network, config = experiment.network, experiment.model
+    build = resolve(network.build)
+    if network.settings is None:
+        return build(**shape, config=config)
+    rest = {name: size for name, size in shape.items() if name != "joints"}
+    return build(
+        layout=layout, **rest, **config.model_dump(include={*network.settings})
+    )
+
+
+def _initialised(
+    experiment: Experiment, shape: dict[str, int], layout: Layout, seed: int
+) -> nn.Module:
     """Initialise a network, if configured with a separate seed for the transforms."""
     settings = experiment.training
-    model = _seeded_network(experiment, shape, seed)
-    transforms = [f"streams.{stream}.transform" for stream in model.streams]
-    if settings.transform_seed is not None:
-        other = _seeded_network(experiment, shape, settings.transform_seed)
+    model = _seeded_network(experiment, shape, layout, seed)
+    transforms = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, TransformNetwork)
+    ]
+    if transforms and settings.transform_seed is not None:
+        other = _seeded_network(experiment, shape, layout, settings.transform_seed)
         for name in transforms:
             state = other.get_submodule(name).state_dict()
             model.get_submodule(name).load_state_dict(state)
@@ -63,11 +86,11 @@ def _initialised(experiment: Experiment, shape: dict[str, int], seed: int) -> SL
 
 
 def _seeded_network(
-    experiment: Experiment, shape: dict[str, int], seed: int
-) -> SLnLRFA:
+    experiment: Experiment, shape: dict[str, int], layout: Layout, seed: int
+) -> nn.Module:
     """Initialise a network with one seed."""
     with seeded(seed):
-        model = SLnLRFA(**shape, config=experiment.model)
+        model = _construct(experiment, shape, layout)
     if experiment.training.draws == "keyed":
         initialise_by_name(model, seed, experiment.model.initialisation)
     return model
@@ -118,7 +141,7 @@ def find_weights(
 
 
 def save_weights(
-    model: SLnLRFA,
+    model: nn.Module,
     path: Path,
     experiment: Experiment,
     seed: int,
@@ -161,7 +184,7 @@ class Trained:
         channels, bodies: ``C`` and ``M`` of its input.
     """
 
-    model: SLnLRFA
+    model: nn.Module
     experiment: Experiment
     classes: tuple[str, ...]
     layout: Layout
@@ -169,7 +192,7 @@ class Trained:
     bodies: int
 
 
-def load_model(path: Path | str) -> tuple[SLnLRFA, Experiment, tuple[str, ...]]:
+def load_model(path: Path | str) -> tuple[nn.Module, Experiment, tuple[str, ...]]:
     """Load the network, the experiment and the classes; see :func:`load_trained`."""
     trained = load_trained(path)
     return trained.model, trained.experiment, trained.classes
@@ -183,8 +206,8 @@ def load_trained(path: Path | str) -> Trained:
     Raises:
         InputError: if the file is missing, damaged or not written by skellib.
     """
-    with _open_weights(path) as (file, metadata, experiment, shape):
-        model = SLnLRFA(**shape, config=experiment.model)
+    with _open_weights(path) as (file, metadata, experiment, shape, layout):
+        model = _construct(experiment, shape, layout)
         state = {name: file.get_tensor(name) for name in sorted(file.keys())}
         model.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
@@ -193,27 +216,27 @@ def load_trained(path: Path | str) -> Trained:
             model.eval(),
             experiment,
             tuple(json.loads(metadata["classes"])),
-            Layout.from_dict(json.loads(metadata["layout"])),
+            layout,
             shape["in_channels"],
             shape["bodies"],
         )
 
 
-def initial_network(path: Path | str) -> SLnLRFA:
+def initial_network(path: Path | str) -> nn.Module:
     """Rebuild the network of a file as it was initialised, before training.
 
     Raises:
         InputError: as :func:`load_trained`.
     """
-    with _open_weights(path) as (_, metadata, experiment, shape):
-        return _initialised(experiment, shape, int(metadata["seed"])).eval()
+    with _open_weights(path) as (_, metadata, experiment, shape, layout):
+        return _initialised(experiment, shape, layout, int(metadata["seed"])).eval()
 
 
 @contextmanager
 def _open_weights(
     path: Path | str,
-) -> Iterator[tuple[Any, dict[str, str], Experiment, dict[str, int]]]:
-    """Open a file of weights; yield the file, metadata, experiment and input shape.
+) -> Iterator[tuple[Any, dict[str, str], Experiment, dict[str, int], Layout]]:
+    """Open a file of weights; yield the file, metadata, experiment, shape and layout.
 
     Raises:
         InputError: if the file cannot be opened, or an error occurs inside the block.
@@ -229,7 +252,9 @@ def _open_weights(
                     "`python -m skellib migrate PATH`"
                 )
             experiment = parse(json.loads(metadata["experiment"]))
-            yield file, metadata, experiment, json.loads(metadata["shape"])
+            shape = json.loads(metadata["shape"])
+            layout = Layout.from_dict(json.loads(metadata["layout"]))
+            yield file, metadata, experiment, shape, layout
     except InputError:
         raise
     except FileNotFoundError:

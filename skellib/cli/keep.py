@@ -69,6 +69,7 @@ def exhibit(
     """
     from skellib import weights
     from skellib.data import load, open_dataset
+    from skellib.models import SLnLRFA
     from skellib.reproduction import exhibits
 
     chosen = exhibits.get_exhibit(kind)
@@ -76,6 +77,8 @@ def exhibit(
     for name, experiment in chosen.experiments(dataset, profile).items():
         for each in chosen.seeds or (seed,):
             path = trained_weights(experiment, each, checkpoints)
-            networks[name, each] = weights.load_model(path)[:2]
+            model = weights.load_model(path)[0]
+            assert isinstance(model, SLnLRFA)  # no figure shows a peer
+            networks[name, each] = model, experiment
     every, pair = open_dataset(dataset, root), load(dataset, experiment.protocol, root)
     print(exhibits.write(chosen.make(networks, every, *pair), out))

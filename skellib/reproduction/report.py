@@ -105,7 +105,9 @@ def trained_network(
             train(experiment, seed, train_set, test_set, store=RecordStore(folder))
     path = find_weights(experiment, seed)
     assert path is not None
-    return load_model(path)[0]
+    network = load_model(path)[0]
+    assert isinstance(network, SLnLRFA)
+    return network
 
 
 # Single runs
