@@ -186,6 +186,7 @@ class TrainingConfig(Section):
     """Configure the optimiser and its schedule (IV-A): Adam with exponential decay.
 
     Attributes:
+        optimizer: the optimiser, in :data:`skellib.variants.OPTIMIZERS`.
         epochs: number of passes over the training clips.
         batch_size: number of clips in a batch.
         learning_rate: learning rate of the first epoch.
@@ -193,6 +194,8 @@ class TrainingConfig(Section):
         lr_decay: factor by which the learning rate is multiplied after each epoch.
         clip_norm: largest norm of the gradient of all weights together; a longer one is
             scaled down. None leaves gradients as they are.
+        milestones: epochs after which it is also divided by 10.
+        warm_up: number of epochs over which it rises linearly to its full value.
         draws: how initial weights are drawn, in :data:`skellib.variants.DRAWS`.
         learn_transforms: whether to train the transform networks; otherwise they keep
             their initial weights.
@@ -200,12 +203,15 @@ class TrainingConfig(Section):
             run's own seed.
     """
 
+    optimizer: Annotated[str, variants.OPTIMIZERS] = "adam"
     epochs: PositiveInt = 60
     batch_size: PositiveInt = 32
     learning_rate: float = Field(default=0.001, gt=0)
     weight_decay: NonNegativeFloat = 0.0005
     lr_decay: float = Field(default=0.95, gt=0, le=1)
     clip_norm: float | None = Field(default=None, gt=0)
+    milestones: tuple[PositiveInt, ...] = ()
+    warm_up: NonNegativeInt = 0
     draws: Annotated[str, variants.DRAWS] = "keyed"
     learn_transforms: bool = True
     transform_seed: NonNegativeInt | None = None

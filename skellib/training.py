@@ -12,7 +12,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
+from torch.optim import lr_scheduler
 from tqdm import tqdm
 
 from skellib.batches import DeviceClips
@@ -32,7 +33,9 @@ from skellib.experiment import Experiment
 from skellib.paths import check_writable
 from skellib.provenance import stamp
 from skellib.records import Epoch, RecordStore, RunRecord, TestLogits
+from skellib.settings import TrainingConfig
 from skellib.steps import Execution
+from skellib.variants import OPTIMIZERS
 from skellib.weights import build_model, save_weights, weights_path
 
 __all__ = ["Execution", "TrainingError", "fit", "train"]
@@ -57,7 +60,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     report: Report = lambda epoch, seconds: None,
 ) -> tuple[Tensor, Progress]:
-    """Train a network to its last epoch, by Adam with exponential decay (Section IV-A).
+    """Train a network to its last epoch, by default by Adam (Section IV-A).
 
     It starts from the checkpoint if there is one. Unlike :func:`train`, it writes no
     record and leaves PyTorch's global generator, which dropout uses, to the caller.
@@ -98,23 +101,23 @@ def fit(
     fabric = fabric or execution.fabric()
     # With scaled losses, Fabric does not clip the gradients of a fused optimiser.
     clipped = bool(settings.clip_norm) and execution.precision == "16-mixed"
-    adam = torch.optim.Adam(
+    plain = OPTIMIZERS.find(settings.optimizer)(
         network.parameters(),
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
         fused=fabric.device.type in ("cpu", "cuda") and not clipped,
     )
-    model, optimizer = fabric.setup(network, adam)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(adam, settings.lr_decay)
+    model, optimizer = fabric.setup(network, plain)
+    schedule = _schedule(plain, settings)
     step = execution.step(fabric, model, experiment.loss)
-    state = {"model": network, "optimizer": adam, "schedule": schedule}
+    state = {"model": network, "optimizer": plain, "schedule": schedule}
     progress = checkpoint.load(state) if checkpoint else Progress()
     _seed_rank(fabric, seed, progress.epoch)
     start, test_logits = time.perf_counter() - progress.seconds, None
 
     for epoch in range(progress.epoch + 1, settings.epochs + 1):
         model.train()
-        learning_rate, means = adam.param_groups[0]["lr"], _EpochMeans(fabric)
+        learning_rate, means = plain.param_groups[0]["lr"], _EpochMeans(fabric)
         for x, y in _batches(clips, settings.batch_size, seed, epoch, fabric):
             optimizer.zero_grad(set_to_none=True)
             loss, logits = step(x, y)
@@ -290,6 +293,24 @@ def _build_network(
         # The last batch is smaller: compile two static shapes, not one dynamic shape.
         network.compile(dynamic=False)
     return network
+
+
+def nesterov(parameters: Iterable[Tensor], **options: Any) -> torch.optim.SGD:
+    """Create stochastic gradient descent with Nesterov's momentum of 0.9."""
+    return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options)
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, settings: TrainingConfig
+) -> lr_scheduler.LRScheduler:
+    """Create the schedule of the learning rate, which is stepped after each epoch."""
+    parts: list[lr_scheduler.LRScheduler]
+    parts = [lr_scheduler.ExponentialLR(optimizer, settings.lr_decay)]
+    if settings.milestones:
+        parts.append(lr_scheduler.MultiStepLR(optimizer, list(settings.milestones)))
+    if epochs := settings.warm_up:
+        parts.append(lr_scheduler.LinearLR(optimizer, 1 / epochs, 1, epochs - 1))
+    return lr_scheduler.ChainedScheduler(parts)
 
 
 def _seed_rank(fabric: Fabric, seed: int, epoch: int) -> None:

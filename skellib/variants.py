@@ -250,6 +250,9 @@ NORMALISATIONS: Choices[Callable[..., Any] | str] = Choices(
         "none": "skellib.models.normalisation:no_normalisation",
     },
 )
+OPTIMIZERS: Choices[Callable[..., Any] | str] = Choices(
+    "optimizer", {"adam": "torch.optim:Adam", "sgd": "skellib.training:nesterov"}
+)
 INITIALISATIONS: Choices[Callable[..., Any] | str] = Choices(
     "initialisation",
     {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -74,10 +73,9 @@ class AGCN(GraphNetwork):
     """
 
     def __init__(self, **shape: Any) -> None:
-        temporal = partial(_temporal_unit)
-        super().__init__(AdaptiveConvolution, temporal, **shape)
+        super().__init__(AdaptiveConvolution, temporal_convolution, **shape)
 
 
-def _temporal_unit(channels: int, stride: int) -> nn.Module:
-    """Build the temporal unit: a convolution over 9 frames, batch normalisation."""
+def temporal_convolution(channels: int, stride: int) -> nn.Module:
+    """Build the temporal unit: 9 frames and batch normalisation."""
     return convolution(channels, channels, kernel=9, stride=stride)

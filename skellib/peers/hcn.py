@@ -52,7 +52,7 @@ class CoOccurrence(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, d, T, N) to (B, C, T / 4, C_2 / 4); C_2 are conv2's channels."""
         h = self.conv2(relu(self.conv1(self.attention(x))))
-        h = self.pool(self.conv3(h.transpose(1, 3).transpose(2, 3)))
+        h = self.pool(self.conv3(h.transpose(1, 3)))
         return self.pool(self.dropout(self.conv4(h)))
 
 

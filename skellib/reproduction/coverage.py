@@ -47,7 +47,7 @@ def expected_experiments(
         experiment.key: experiment
         for each in columns_on(table, dataset)
         for row in table.rows
-        if row.ours
+        if row.runs_in(profile)
         for experiment in fold_experiments(row, each, profile)
     }
 

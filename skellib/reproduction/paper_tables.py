@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skellib.errors import InputError
-from skellib.experiment import Experiment, final_model
+from skellib.experiment import PROFILES, Experiment, final_model
 
 Changes = dict[str, Any]
 
@@ -56,6 +56,7 @@ class Row:
             authors' methods, which this book cannot run.
         gaps: by column, why an expected number is absent.
         year: publication year of another author's method.
+        profiles: profiles in which the queue runs the row.
     """
 
     label: str
@@ -63,11 +64,16 @@ class Row:
     changes: Changes | None = None
     gaps: Mapping[str, str] = field(default_factory=dict)
     year: int | None = None
+    profiles: tuple[str, ...] = tuple(PROFILES)
 
     @property
     def ours(self) -> bool:
         """Tell whether this book can run the row."""
         return self.changes is not None
+
+    def runs_in(self, profile: str) -> bool:
+        """Tell whether the queue of a profile runs the row."""
+        return self.ours and profile in self.profiles
 
     def experiment(self, column: Column, profile: str = "full") -> Experiment:
         """Return the row's experiment on a column's data set.

@@ -136,7 +136,7 @@ def _first_runs(
     """Return a run with seed 0 of each experiment in some columns, by key."""
     found: dict[str, Run] = {}
     for table, column in columns:
-        for row in (row for row in table.rows if row.ours):
+        for row in (row for row in table.rows if row.runs_in(profile)):
             for experiment in fold_experiments(row, column, profile):
                 run = Run(experiment, 0, f"{table.number} {row.label}")
                 found.setdefault(experiment.key, run)
