@@ -1,7 +1,8 @@
 """Skeleton layouts: names of the joints, and the bones that connect them.
 
-Fig. 7 of the paper shows the layouts of its four data sets; those of UTD-MHAD, SBU and
-COCO are additions. Joints are numbered from 0, in the order of each data set's files.
+Fig. 7 of the paper shows the layouts of its four data sets; those of UTD-MHAD, SBU,
+COCO, OpenPose's BODY_25, MediaPipe and Azure Kinect are additions. Joints are numbered
+from 0, in the order of each data set's files.
 """
 
 from __future__ import annotations
@@ -264,11 +265,111 @@ _COCO17 = Layout(
     dims=2,
 )
 
+# OpenPose's BODY_25 model, with the middle of the hips and six points of the feet.
+_BODY25 = Layout(
+    name="body25",
+    joints=(
+        *("nose", "neck"),
+        *("right shoulder", "right elbow", "right wrist"),
+        *("left shoulder", "left elbow", "left wrist", "middle of the hips"),
+        *("right hip", "right knee", "right ankle"),
+        *("left hip", "left knee", "left ankle"),
+        *("right eye", "left eye", "right ear", "left ear"),
+        *("left big toe", "left small toe", "left heel"),
+        *("right big toe", "right small toe", "right heel"),
+    ),
+    bones=(
+        *_chain(8, 1, 0),
+        *_chain(1, 2, 3, 4),
+        *_chain(1, 5, 6, 7),
+        *_chain(8, 9, 10, 11, 22, 23),
+        *_chain(8, 12, 13, 14, 19, 20),
+        *((11, 24), (14, 21)),
+        *_chain(0, 15, 17),
+        *_chain(0, 16, 18),
+    ),
+    center=((1, 0.5), (8, 0.5)),
+    pairs=(
+        *((5, 2), (6, 3), (7, 4), (12, 9), (13, 10), (14, 11)),
+        *((16, 15), (18, 17), (19, 22), (20, 23), (21, 24)),
+    ),
+    up=(1, -1),
+    dims=2,
+)
+
+# MediaPipe's pose landmarks, in metres or relative to the image; y down in both. There
+# is no neck; the centre is that of coco17.
+_MEDIAPIPE33 = Layout(
+    name="mediapipe33",
+    joints=(
+        "nose",
+        *_both("inner eye", "eye", "outer eye"),
+        *("left ear", "right ear", "left mouth", "right mouth"),
+        *("left shoulder", "right shoulder", "left elbow", "right elbow"),
+        *("left wrist", "right wrist", "left pinky", "right pinky"),
+        *("left index finger", "right index finger", "left thumb", "right thumb"),
+        *("left hip", "right hip", "left knee", "right knee"),
+        *("left ankle", "right ankle", "left heel", "right heel"),
+        *("left foot", "right foot"),
+    ),
+    bones=(
+        *_chain(0, 1, 2, 3, 7),
+        *_chain(0, 4, 5, 6, 8),
+        *((0, 9), (0, 10)),
+        *_chain(0, 11, 13, 15, 17),
+        *((15, 19), (15, 21)),
+        *_chain(0, 12, 14, 16, 18),
+        *((16, 20), (16, 22)),
+        *_chain(11, 23, 25, 27, 29),
+        *_chain(12, 24, 26, 28, 30),
+        *((27, 31), (28, 32)),
+    ),
+    center=((11, 0.25), (12, 0.25), (23, 0.25), (24, 0.25)),
+    pairs=(
+        *((j, j + 3) for j in (1, 2, 3)),
+        *((j, j + 1) for j in range(7, 33, 2)),
+    ),
+    up=(1, -1),
+    dims=3,
+)
+
+# Azure Kinect's body tracking, y down in the frame of its depth camera.
+_AZURE_KINECT32 = Layout(
+    name="azure_kinect32",
+    joints=(
+        *("pelvis", "navel", "chest", "neck"),
+        *_both("clavicle", *_ARM, "hand tip", "thumb"),
+        *_both(*_LEG),
+        *("head", "nose", "left eye", "left ear", "right eye", "right ear"),
+    ),
+    bones=(
+        *_chain(0, 1, 2, 3, 26, 27),
+        *_chain(2, 4, 5, 6, 7, 8, 9),
+        (7, 10),
+        *_chain(2, 11, 12, 13, 14, 15, 16),
+        (14, 17),
+        *_chain(0, 18, 19, 20, 21),
+        *_chain(0, 22, 23, 24, 25),
+        *((26, 28), (26, 29), (26, 30), (26, 31)),
+    ),
+    center=((0, 1.0),),
+    pairs=(
+        *((j, j + 7) for j in range(4, 11)),
+        *((j, j + 4) for j in range(18, 22)),
+        *((28, 30), (29, 31)),
+    ),
+    up=(1, -1),
+    dims=3,
+)
+
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
-    for layout in (_NTU25, _KINECT20, _UTD20, _SBU15, _OPENPOSE18, _COCO17)
+    for layout in (
+        *(_NTU25, _KINECT20, _UTD20, _SBU15, _OPENPOSE18, _COCO17),
+        *(_BODY25, _MEDIAPIPE33, _AZURE_KINECT32),
+    )
 }
-"""Layouts of the supported data sets by name (Fig. 7).
+"""Layouts of the supported data sets and of common pose estimators by name (Fig. 7).
 
 Example:
     >>> import skellib as sk

@@ -23,6 +23,9 @@ def test_sizes_are_those_of_the_data_sets() -> None:
         "sbu15": 15,
         "openpose18": 18,
         "coco17": 17,
+        "body25": 25,
+        "mediapipe33": 33,
+        "azure_kinect32": 32,
     }
 
 
@@ -83,11 +86,35 @@ def test_centres() -> None:
         ("right hip", 0.25),
         ("left hip", 0.25),
     ]
-    assert [joint for joint, _ in names["coco17"]] == [
-        f"{side} {joint}" for joint in ("shoulder", "hip") for side in ("left", "right")
-    ]
+    for name in ("coco17", "mediapipe33"):
+        assert [joint for joint, _ in names[name]] == [
+            f"{side} {joint}"
+            for joint in ("shoulder", "hip")
+            for side in ("left", "right")
+        ]
+    assert names["body25"] == [("neck", 0.5), ("middle of the hips", 0.5)]
+    assert names["azure_kinect32"] == [("pelvis", 1.0)]
     assert LAYOUTS["openpose18"].dims == LAYOUTS["coco17"].dims == 2
     assert LAYOUTS["sbu15"].up == LAYOUTS["openpose18"].up == (1, -1)
+
+
+def test_joints_are_numbered_as_their_makers_do() -> None:
+    """OpenPose's, MediaPipe's and Microsoft's own tables, at the places easy to miss."""
+    for name, joints in {
+        "body25": {
+            0: "nose",
+            8: "middle of the hips",
+            15: "right eye",
+            24: "right heel",
+        },
+        "mediapipe33": {2: "left eye", 6: "right outer eye", 10: "right mouth"}
+        | {17: "left pinky", 22: "right thumb", 23: "left hip", 32: "right foot"},
+        "azure_kinect32": {4: "left clavicle", 10: "left thumb", 11: "right clavicle"}
+        | {18: "left hip", 26: "head", 27: "nose", 31: "right ear"},
+    }.items():
+        layout = LAYOUTS[name]
+        assert {j: layout.joints[j] for j in joints} == joints
+        assert layout.up == (1, -1)
 
 
 def test_an_unknown_layout_lists_the_known() -> None:
