@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skellib.cli.options import RootOption
+from skellib.cli.options import RootOption, print_summary
 from skellib.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def prepare(
     name: Annotated[str | None, typer.Option(help="Name of a custom data set.")] = None,
     layout: Annotated[
         str | None,
-        typer.Option(help="Skeleton layout of a custom data set: name or file."),
+        typer.Option(
+            help="Skeleton of a custom data set, or of a file of CTR-GCN, ST-GCN or "
+            "PYSKL: name of a known layout, or a layout.json."
+        ),
     ] = None,
     successive: Annotated[
         bool,
@@ -68,6 +71,7 @@ def prepare(
     from skellib.paths import packed_path
     from skellib.readers import custom
     from skellib.readers import prepare as prepare_dataset
+    from skellib.readers.layout_files import read_layout
 
     max_bytes = None if max_megabytes is None else max_megabytes * 2**20
     if dataset == custom.KEY:
@@ -84,30 +88,29 @@ def prepare(
             max_bytes=max_bytes,
             successive=successive,
         )
-    elif name is not None or layout is not None or successive:
+    elif name is not None or successive:
         raise InputError(
-            f"prepare {dataset}: --name, --layout and --successive are for `prepare "
-            "custom`"
+            f"prepare {dataset}: --name and --successive are for `prepare custom`"
         )
     else:
         prepared = prepare_dataset(
             dataset,
             source,
             root,
+            layout=read_layout(layout) if layout else None,
             strict=strict,
             dtype=dtype,
             workers=workers,
             max_bytes=max_bytes,
         )
     _print_skipped(prepared)
-    for note in prepared.notes:
-        print(f"note: {note}")
     packed = PackedDataset.open(prepared.path)
     bodies = "1 body" if packed.bodies == 1 else f"up to {packed.bodies} bodies"
     print(
         f"{prepared.path}: {len(packed)} clips, {int(packed.lengths.sum())} frames, "
         f"{packed.num_classes} classes, {bodies} of {packed.layout.size} joints"
     )
+    print_summary(packed)
 
 
 def _print_skipped(prepared: Prepared) -> None:

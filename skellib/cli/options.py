@@ -11,6 +11,7 @@ import typer
 from skellib.errors import InputError
 
 if TYPE_CHECKING:
+    from skellib.data import PackedDataset
     from skellib.experiment import Experiment
     from skellib.records import Metrics, RecordStore
     from skellib.training import Execution
@@ -156,6 +157,12 @@ def trained_weights(
             f"--profile {experiment.profile}`, or give --checkpoint"
         )
     return path
+
+
+def print_summary(dataset: PackedDataset) -> None:
+    """Print what `prepare` found in a data set: what it left out, decided, missed."""
+    for line in dataset.summary:
+        print(f"  {line}")
 
 
 def scores(test: Metrics, clean: Metrics | None) -> str:

@@ -74,6 +74,8 @@ class PackedDataset:
         key: short name of the data set, such as ``"nucla"``.
         source: one line that says what the data set was made from.
         fingerprint: SHA-256 of the contents of the whole data set; kept by subsets.
+        summary: what `prepare` found in the whole data set, a line each; kept by
+            subsets.
 
     Example:
         >>> import skellib as sk
@@ -98,6 +100,7 @@ class PackedDataset:
     key: str
     source: str
     fingerprint: str
+    summary: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -184,7 +187,7 @@ class PackedDataset:
         validate(key, joints.dtype, joints.shape, contents)
         fingerprint = Fingerprint(contents, joints.dtype, joints.shape)
         fingerprint.update(joints)
-        return _assemble(joints, contents, fingerprint.finish())
+        return assemble(joints, contents, fingerprint.finish())
 
     def stream(self) -> ClipStream:
         """Return the data set as a stream of clips."""
@@ -257,7 +260,7 @@ class PackedDataset:
         }
         contents = Contents({**fields, "name": arrays["name"]}, extras, meta)
         validate(path, joints.dtype, joints.shape, contents)
-        return _assemble(joints, contents, fingerprint)
+        return assemble(joints, contents, fingerprint)
 
     def verify(self) -> None:
         """Recompute the fingerprint from all data and compare it.
@@ -278,7 +281,7 @@ class PackedDataset:
 
     def _contents(self) -> Contents:
         fields = {field: getattr(self, field) for field in (*PER_CLIP, "name")}
-        meta = Metadata(self.layout, self.classes, self.key, self.source)
+        meta = Metadata(self.layout, self.classes, self.key, self.source, self.summary)
         return Contents(fields, self.extras, meta)
 
     def _is_whole(self) -> bool:
@@ -300,10 +303,8 @@ def find_duplicates(clips: Sequence[np.ndarray]) -> np.ndarray:
     return duplicate_of([digest(clip) for clip in clips])
 
 
-def _assemble(
-    joints: np.ndarray, contents: Contents, fingerprint: str
-) -> PackedDataset:
-    """Build a data set from validated contents."""
+def assemble(joints: np.ndarray, contents: Contents, fingerprint: str) -> PackedDataset:
+    """Build a data set from joints (F, M, N, C) and validated contents."""
     lengths = contents.fields["lengths"]
     return PackedDataset(
         joints=joints,
@@ -315,6 +316,7 @@ def _assemble(
         key=contents.meta.key,
         source=contents.meta.source,
         fingerprint=fingerprint,
+        summary=contents.meta.summary,
         **contents.fields,
     )
 

@@ -31,20 +31,21 @@ class Metadata:
     classes: tuple[str, ...]
     key: str
     source: str
+    summary: tuple[str, ...] = ()
 
     def to_json(self, fingerprint: str = "") -> str:
         """Serialise the metadata for the ``meta`` member of the file."""
-        return json.dumps(
-            {
-                "format": FORMAT,
-                "key": self.key,
-                "source": self.source,
-                "layout": self.layout.to_dict(),
-                "classes": self.classes,
-                "fingerprint": fingerprint,
-            },
-            sort_keys=True,
-        )
+        content = {
+            "format": FORMAT,
+            "key": self.key,
+            "source": self.source,
+            "layout": self.layout.to_dict(),
+            "classes": self.classes,
+            "fingerprint": fingerprint,
+        }
+        if self.summary:
+            content["summary"] = self.summary
+        return json.dumps(content, sort_keys=True)
 
     @classmethod
     def from_json(cls, path: Path, member: np.ndarray | None) -> tuple[Metadata, str]:
@@ -71,7 +72,9 @@ class Metadata:
                 )
             layout = Layout.from_dict(data["layout"])
             classes = tuple(str(name) for name in data["classes"])
-            meta = cls(layout, classes, str(data["key"]), str(data["source"]))
+            summary = tuple(str(line) for line in data.get("summary", ()))
+            key, source = str(data["key"]), str(data["source"])
+            meta = cls(layout, classes, key, source, summary)
             return meta, str(data["fingerprint"])
         except InputError as fault:
             raise InputError(
@@ -150,8 +153,8 @@ def _checks(
 class Fingerprint:
     """SHA-256 of a packed data set, updated with its joints block by block.
 
-    It is of the data alone: where they were read from (``source``) is left out, so that
-    the same files in another folder are the same data.
+    It is of the data alone: where they were read from (``source``) and the ``summary``
+    are left out, so that the same files in another folder are the same data.
 
     Args:
         contents: everything except the joints.
@@ -162,7 +165,7 @@ class Fingerprint:
         self, contents: Contents, dtype: np.dtype, shape: tuple[int, ...]
     ) -> None:
         self._arrays = sorted(contents.arrays().items())
-        meta = replace(contents.meta, source="")
+        meta = replace(contents.meta, source="", summary=())
         self._digest = hashlib.sha256(meta.to_json().encode())
         for field, array in self._arrays:
             if field < "joints":

@@ -9,8 +9,15 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, replace
 from dataclasses import field as setting
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -40,14 +47,16 @@ class ClipStream:
     """Data set whose clips are produced one by one.
 
     Attributes:
-        clips: starts an iteration over the clips, each (T, M, N, C) with its own T.
+        clips: starts an iteration over the clips, each (T, M, N, C) with its own T. An
+            InputError stands for a clip that cannot be used.
         label, subject, name: one entry per clip, as in PackedDataset.
         layout, classes, key, source: as in PackedDataset.
         view: one entry per clip; all 0 by default.
         extras: further sequences with one entry per clip.
+        notes: what the reader decided or found, for the owner of the data, a line each.
     """
 
-    clips: Callable[[], Iterator[np.ndarray]]
+    clips: Callable[[], Iterator[np.ndarray | InputError]]
     label: Sequence[int] | np.ndarray
     subject: Sequence[int] | np.ndarray
     name: Sequence[str] | np.ndarray
@@ -57,17 +66,71 @@ class ClipStream:
     source: str
     view: Sequence[int] | np.ndarray | None = None
     extras: Mapping[str, Sequence[Any] | np.ndarray] = setting(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def without(self, positions: Collection[int]) -> ClipStream:
+        """Leave out clips from the fields; ``clips`` stays as it is."""
+        if not positions:
+            return self
+        n = len(self.name)
+        kept = [i for i in range(n) if i not in positions]
+        fields: dict[str, Any] = {
+            field: np.asarray(getattr(self, field))[kept]
+            for field in ("label", "subject", "name", "view")
+            if getattr(self, field) is not None
+        }
+        extras = {field: np.asarray(each)[kept] for field, each in self.extras.items()}
+        return replace(self, **fields, extras=extras)
+
+
+class Presence:
+    """Find which bodies and joints are ever there, and count frames with nobody.
+
+    Args:
+        shape: (F, M, N, C) of all joints.
+        dims: number of coordinates among the C channels.
+
+    Attributes:
+        frames, empty: numbers of frames, and of those with nobody.
+        bodies, joints: (M,) and (N,) bool, whether each is there in some frame.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dims: int) -> None:
+        self.dims, self.frames, self.empty = dims, 0, 0
+        self.bodies, self.joints = np.zeros(shape[1], bool), np.zeros(shape[2], bool)
+
+    def add(self, frames: np.ndarray) -> None:
+        """Look at further frames (F, M, N, C)."""
+        seen = (frames[..., : self.dims] != 0).any(axis=3)
+        self.frames += len(seen)
+        self.empty += len(seen) - int(seen.any(axis=(1, 2)).sum())
+        self.bodies |= seen.any(axis=(0, 2))
+        self.joints |= seen.any(axis=(0, 1))
+
+
+Describe = Callable[[Contents, Presence], Sequence[str]]
+"""Function that makes the lines of a data set's summary."""
 
 
 def write(
     path: str | Path,
     stream: ClipStream,
     dtype: str | type | np.dtype = np.float32,
+    bad: dict[int, InputError] | None = None,
+    describe: Describe | None = None,
 ) -> Path:
     """Write a packed file atomically, with one clip in memory at a time.
 
     The file is identical to that of ``PackedDataset.from_clips(...).save(path)``. The
     clips are iterated over once and buffered in a temporary file.
+
+    Args:
+        path: path of the file.
+        stream: the data set.
+        dtype: of the joints.
+        bad: if given, clips that cannot be used are left out and noted here by their
+            positions; otherwise the first one is an error.
+        describe: makes the lines of the data set's summary.
 
     Returns:
         The path as a Path.
@@ -84,14 +147,22 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as spool:
             lengths, digests, shape = [], [], (0, 0, 0)
-            for clip in checked_clips(stream, name, dtype):
+            for clip in checked_clips(stream, name, dtype, bad):
                 shape = clip.shape[1:]
                 lengths.append(len(clip))
                 digests.append(digest(clip))
                 spool.write(as_bytes(clip))
+            if bad and not lengths:
+                raise InputError(
+                    f"{stream.key}: no clip of {len(bad)} can be used; the first: "
+                    f"{next(iter(bad.values()))}"
+                )
+            stream = stream.without(bad or ())
+            name = clip_names(stream.name)
             contents = build_contents(stream, name, lengths, duplicate_of(digests))
             frames = _frames(spool, dtype, shape)
-            write_file(path, contents, dtype, (sum(lengths), *shape), frames)
+            size = sum(lengths), *shape
+            write_file(path, contents, dtype, size, frames, describe=describe)
     return path
 
 
@@ -112,6 +183,7 @@ def write_file(
     shape: tuple[int, ...],
     frames: Iterable[np.ndarray],
     folder: Path | None = None,
+    describe: Describe | None = None,
 ) -> None:
     """Write the packed file, joints given as blocks of frames.
 
@@ -121,6 +193,7 @@ def write_file(
         dtype, shape: of all joints.
         frames: blocks of joints, to be concatenated along the first axis.
         folder: folder of the temporary file; that of ``path`` by default.
+        describe: makes the lines of the data set's summary.
 
     Raises:
         InputError: inconsistent contents.
@@ -128,6 +201,7 @@ def write_file(
     """
     validate(contents.meta.key, dtype, shape, contents)
     fingerprint = Fingerprint(contents, dtype, shape)
+    presence = Presence(shape, contents.meta.layout.dims)
     header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     with (
         atomic_write(path, folder) as file,
@@ -140,9 +214,13 @@ def write_file(
                 member.write(as_bytes(block))
                 fingerprint.update(block)
                 written += len(block)
+                if describe is not None:
+                    presence.add(block)
         if written != shape[0]:
             raise error(path, "joints", f"got {written} frames, not {shape[0]}")
-        meta = np.array(contents.meta.to_json(fingerprint.finish()))
+        summary = describe(contents, presence) if describe else contents.meta.summary
+        described = replace(contents.meta, summary=tuple(summary))
+        meta = np.array(described.to_json(fingerprint.finish()))
         for field, array in {**contents.arrays(), "meta": meta}.items():
             with archive.open(f"{field}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, array, allow_pickle=False)
@@ -199,32 +277,52 @@ def clip_names(values: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def checked_clips(
-    stream: ClipStream, name: np.ndarray, dtype: np.dtype
+    stream: ClipStream,
+    name: np.ndarray,
+    dtype: np.dtype,
+    bad: dict[int, InputError] | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield the clips of a stream, checked, in one dtype and in C order.
 
     Raises:
-        InputError: more clips than names, a clip whose shape contradicts the layout or
-            the clips before it, or a value that is not finite.
+        InputError: more clips than names; and unless ``bad`` is given, as in
+            :func:`write`, a clip that cannot be used, whose shape contradicts the
+            layout or the clips before it, or with a value that is not finite.
     """
     shape = None
     for i, clip in enumerate(stream.clips()):
         if i >= len(name):
             raise error(stream.key, "name", f"{len(name)} entries for more clips")
-        clip = np.asarray(clip)
-        where = f"{stream.key}: field 'joints': clip {name[i]}"
-        if clip.ndim != 4 or len(clip) == 0 or clip.shape[2] != stream.layout.size:
-            raise InputError(
-                f"{where} is {clip.shape}, not (frames, bodies, {stream.layout.size} "
-                "joints, channels) with a frame at least"
-            )
-        shape = shape or clip.shape[1:]
-        if clip.shape[1:] != shape:
-            raise InputError(
-                f"{where} is {clip.shape}, but the clips before it are (frames, "
-                f"{', '.join(map(str, shape))}): only the frames may differ"
-            )
-        yield rounded(clip, dtype, where)
+        try:
+            if isinstance(clip, InputError):
+                raise clip
+            where = f"{stream.key}: clip {name[i]}: field 'joints'"
+            checked = rounded(_shaped(stream, where, clip, shape), dtype, where)
+        except InputError as fault:
+            if bad is None:
+                raise
+            bad[i] = fault
+            continue
+        shape = checked.shape[1:]
+        yield checked
+
+
+def _shaped(
+    stream: ClipStream, where: str, clip: np.ndarray, shape: tuple[int, ...] | None
+) -> np.ndarray:
+    """Return a clip, (T, M, N, C), whose shape fits the layout and (M, N, C)."""
+    clip = np.asarray(clip)
+    if clip.ndim != 4 or len(clip) == 0 or clip.shape[2] != stream.layout.size:
+        raise InputError(
+            f"{where}: {clip.shape}, not (frames, bodies, {stream.layout.size} "
+            "joints, channels) with a frame at least"
+        )
+    if shape and clip.shape[1:] != shape:
+        raise InputError(
+            f"{where}: {clip.shape}, but the clips before it are (frames, "
+            f"{', '.join(map(str, shape))}): only the frames may differ"
+        )
+    return clip
 
 
 def rounded(clip: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path
 from skellib.data import synthetic
 from skellib.data.packed import PackedDataset
 from skellib.errors import InputError
+from skellib.layouts import Layout
 from skellib.paths import packed_path
 from skellib.readers import interchange, preparing, source_format
 from skellib.readers.info import DatasetInfo
@@ -42,6 +43,7 @@ def prepare(
     source: str | Path | Sequence[str | Path],
     root: str | Path | None = None,
     *,
+    layout: Layout | None = None,
     strict: bool = False,
     dtype: str = "float32",
     workers: int | None = None,
@@ -59,6 +61,8 @@ def prepare(
         source: folders and zip archives with the original files; or one npz with all
             clips; or one file of a format that ``interchange`` reads.
         root: folder of packed files, as in ``packed_path``.
+        layout: skeleton of a file of another project's format; by default guessed from
+            its number of joints.
         strict: raise on the first damaged file instead of skipping it.
         dtype: ``"float32"`` or ``"float16"``.
         workers: number of processes; by default one per core. 1 starts no process.
@@ -78,17 +82,20 @@ def prepare(
     path = packed_path(name, root)
     formats = FORMATS.get(name, ())
     single = Path(given[0]) if len(given) == 1 else None
+    stream = None
+    if layout and formats:
+        raise InputError(f"{name}: has its own skeleton, {formats[0].layout.name}")
     if single and name != synthetic.KEY and interchange.recognise(single):
-        stream = interchange.stream(single, name, formats[0] if formats else None)
-        return preparing.from_stream(path, stream, dtype, progress)
-    if not formats:
-        raise InputError(
-            f"data set {name!r}: cannot be prepared; those that can: "
-            f"{', '.join(READERS)}"
+        own = formats[0] if formats else None
+        stream = interchange.stream(single, name, own, layout)
+    elif not formats:
+        raise _not_recognised(name, given)
+    elif single and single.suffix.lower() == ".npz":
+        stream = source_format.npz_stream(formats[0], single)
+    if single and stream:
+        return preparing.from_stream(
+            path, stream, dtype, progress, where=single, strict=strict
         )
-    if single and single.suffix.lower() == ".npz":
-        stream = source_format.read_npz(formats[0], single, dtype).stream()
-        return preparing.from_stream(path, stream, dtype, progress)
     return preparing.from_files(
         formats,
         given,
@@ -98,4 +105,18 @@ def prepare(
         workers=workers,
         max_bytes=max_bytes,
         progress=progress,
+    )
+
+
+def _not_recognised(name: str, sources: Sequence[str | Path]) -> InputError:
+    """Return the error for files under a name that is no data set's."""
+    for source in sources:
+        if not Path(source).exists():
+            return InputError(f"{source}: no such file or folder")
+    where = ", ".join(map(str, sources))
+    return InputError(
+        f"{where}: not recognised; data set {name!r} can be prepared from "
+        f"{interchange.DESCRIPTION}; for clips.csv or an .npz of your own, use `python "
+        f"-m skellib prepare custom --name {name} --source {sources[0]}`; as released "
+        f"are read: {', '.join(READERS)}"
     )

@@ -25,7 +25,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
@@ -46,7 +46,7 @@ from skellib.layouts import LAYOUTS, Layout
 from skellib.readers import sources
 from skellib.readers.clip_tables import ClipTable, read_clip_table, read_table
 from skellib.readers.layout_files import first_fault, read_layout
-from skellib.readers.preparing import Prepared, from_stream, write_skipped_list
+from skellib.readers.preparing import Prepared, from_stream
 from skellib.readers.sources import SkippedFile
 
 KEY = "custom"
@@ -80,13 +80,11 @@ class OwnData:
         stream: its clips.
         skipped: clips that cannot be used, and why.
         unlisted: files in the folder that ``clips.csv`` does not list.
-        notes: what its owner should know, a line each.
     """
 
     stream: ClipStream
     skipped: list[SkippedFile]
     unlisted: list[SkippedFile]
-    notes: list[str]
 
 
 def read(
@@ -128,7 +126,7 @@ def read(
         listing = _npz(source, chosen)
     kept, skipped, counts = _scan(source, listing, chosen, strict, dtype)
     facts = {field: values[kept] for field, values in listing.facts.items()}
-    notes = [*_notes(counts), *_check_sides(source, facts, listing.classes)]
+    _check_sides(source, facts, listing.classes)
     stream = ClipStream(
         clips=lambda: _clips(listing, kept, counts),
         label=facts.pop("label"),
@@ -140,8 +138,9 @@ def read(
         classes=listing.classes,
         key=name,
         source=f"{len(kept)} clips of {source.name}",
+        notes=tuple(_notes(counts)),
     )
-    return OwnData(stream, skipped, listing.unlisted, notes)
+    return OwnData(stream, skipped, listing.unlisted)
 
 
 def prepare(
@@ -163,10 +162,15 @@ def prepare(
         InputError: as :func:`read`, or the file cannot be written.
     """
     own = read(source, name, layout, dtype=dtype, **options)
-    made = from_stream(path, own.stream, dtype, progress=sys.stderr.isatty())
-    skipped, bad = (*own.skipped, *own.unlisted), len(own.skipped)
-    write_skipped_list(path, skipped)
-    return replace(made, skipped=skipped, bad=bad, notes=tuple(own.notes))
+    return from_stream(
+        path,
+        own.stream,
+        dtype,
+        progress=sys.stderr.isatty(),
+        where=source,
+        skipped=own.skipped,
+        unlisted=own.unlisted,
+    )
 
 
 def _layout(source: Path, choice: str | Path | None) -> Layout:
@@ -223,8 +227,7 @@ def _scan(
                     f'{layout.name!r} and the clips before it; its field "dims" is 2 '
                     "for x and y"
                 )
-            if not seen.any():
-                raise InputError(f"{where}: nobody in any frame")
+            sources.check_somebody(where, clip, layout.dims)
         except InputError as error:
             if strict:
                 raise
@@ -234,8 +237,6 @@ def _scan(
         counts["channels"] = channels
         counts["bodies"] = max(counts["bodies"], clip.shape[1])
         counts.update(f"body {m}" for m in np.flatnonzero(seen.any(axis=0)))
-        counts["frames"] += len(clip)
-        counts["empty"] += int((~seen.any(axis=1)).sum())
         counts["missing"] += missing
         counts["skipping"] += missing > 0
         counts["renumbered"] += renumbered
@@ -258,9 +259,6 @@ def _clips(
 
 def _notes(n: Counter[str]) -> Iterator[str]:
     """Say what was found in the clips that their owner may not expect."""
-    if n["empty"]:
-        share = 100 * n["empty"] / n["frames"]
-        yield f"{n['empty']} of {n['frames']} frames ({share:.0f} %) show nobody"
     if n["missing"]:
         yield (
             f"frame numbers skip in {n['skipping']} clips, and {n['missing']} frames "
@@ -277,8 +275,8 @@ def _notes(n: Counter[str]) -> Iterator[str]:
 
 def _check_sides(
     source: Path, facts: Mapping[str, np.ndarray], classes: Sequence[str]
-) -> Iterator[str]:
-    """Refuse what cannot be trained on and measured, and say what a side lacks.
+) -> None:
+    """Refuse what cannot be trained on and measured.
 
     Raises:
         InputError: one class only, or a split without training or without test clips.
@@ -289,19 +287,15 @@ def _check_sides(
             f"{source}: field 'label': all usable clips are of class "
             f"{classes[present[0]]!r}; a network needs two classes at least"
         )
-    if lost := [name for i, name in enumerate(classes) if i not in present]:
-        yield f"classes without a clip: {', '.join(lost)}"
     if "split" not in facts:
         return
     train, test, other = (int((facts["split"] == side).sum()) for side in (0, 1, -1))
-    sides = f"{train} clips train, {test} test, {other} neither"
     if not train or not test:
         raise InputError(
-            f"{source}: field 'split': {sides}; give both sides, or leave the field "
-            "out to split by subject, view or at random"
+            f"{source}: field 'split': {train} clips train, {test} test, {other} "
+            "neither; give both sides, or leave the field out to split by subject, "
+            "view or at random"
         )
-    if other:
-        yield f"split: {sides}"
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]

@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import connection
 from pathlib import Path
 from time import monotonic
@@ -26,8 +27,10 @@ from time import monotonic
 import numpy as np
 from tqdm import tqdm
 
+from skellib.data.schema import Contents
 from skellib.data.writing import (
     ClipStream,
+    Presence,
     build_contents,
     clip_names,
     duplicate_of,
@@ -47,7 +50,8 @@ from skellib.readers.source_format import (
     scan,
     source_line,
 )
-from skellib.readers.sources import SkippedFile
+from skellib.readers.sources import SkippedFile, check_somebody
+from skellib.readers.summary import summarise
 
 CLIPS = 64
 """Most clips in a shard."""
@@ -65,47 +69,79 @@ class Prepared:
         skipped: files that are not in it, with the reason: first those that cannot be
             used, then those that the authors' own lists exclude.
         bad: number of skipped files that cannot be used.
-        notes: messages for the owner of the data, one line each.
     """
 
     path: Path
     clips: int
     skipped: tuple[SkippedFile, ...] = ()
     bad: int = 0
-    notes: tuple[str, ...] = ()
 
 
 def from_stream(
-    path: Path, stream: ClipStream, dtype: str | np.dtype, progress: bool
+    path: Path,
+    stream: ClipStream,
+    dtype: str | np.dtype,
+    progress: bool,
+    *,
+    where: str | Path,
+    strict: bool = False,
+    skipped: Sequence[SkippedFile] = (),
+    unlisted: Sequence[SkippedFile] = (),
 ) -> Prepared:
-    """Write the clips of a stream to the packed file.
+    """Write the clips of a stream to the packed file; leave out those without use.
+
+    Args:
+        path: the packed file.
+        stream: the clips.
+        dtype: of the joints.
+        progress: show the progress.
+        where: file or folder that the clips are from, for messages.
+        strict: raise at the first clip that cannot be used.
+        skipped: clips that are not in the stream since they cannot be used.
+        unlisted: files that are no clips of the data set.
 
     Raises:
         InputError: as ``writing.write``.
     """
-    total = len(stream.name)
+    bad: dict[int, InputError] = {}
 
-    def clips() -> Iterator[np.ndarray]:
-        with _progress(total, progress) as advance:
-            for clip in stream.clips():
-                yield clip
-                advance(1)
+    def left_out() -> list[SkippedFile]:
+        return [*skipped, *(_left_out(stream, where, i, bad[i]) for i in bad)]
 
-    write(path, replace(stream, clips=clips), dtype)
-    write_skipped_list(path, ())
-    return Prepared(path, total, notes=tuple(_one_sided(stream)))
+    def describe(contents: Contents, presence: Presence) -> tuple[str, ...]:
+        reasons = [each.reason for each in left_out()]
+        return summarise(contents, presence, stream.notes, reasons)
+
+    clips = partial(_somebodies, stream, where, progress)
+    noted = None if strict else bad
+    write(path, replace(stream, clips=clips), dtype, noted, describe)
+    listed = (*left_out(), *unlisted)
+    write_skipped_list(path, listed)
+    return Prepared(path, len(stream.name) - len(bad), listed, len(left_out()))
 
 
-def _one_sided(stream: ClipStream) -> Iterator[str]:
-    """Yield a note if a side of the split that came with the clips is empty."""
-    if "split" in stream.extras:
-        split = np.asarray(stream.extras["split"])
-        train, test = (int((split == side).sum()) for side in (0, 1))
-        if not train or not test:
-            yield (
-                f"split: {train} clips train, {test} test, of {len(split)}: the split "
-                "that came with them cannot be used; give --protocol to train"
-            )
+def _left_out(
+    stream: ClipStream, where: str | Path, i: int, error: InputError
+) -> SkippedFile:
+    """Note a clip that cannot be used; the error begins with the file or the key."""
+    clip = f"clip {stream.name[i]}"
+    reason = str(error).removeprefix(f"{stream.key}: {clip}: ")
+    return SkippedFile.of(f"{where}: {clip}", InputError(reason))
+
+
+def _somebodies(
+    stream: ClipStream, where: str | Path, progress: bool
+) -> Iterator[np.ndarray | InputError]:
+    """Yield the clips of a stream; an error for a clip in which nobody ever is."""
+    with _progress(len(stream.name), progress) as advance:
+        for name, clip in zip(stream.name, stream.clips(), strict=True):
+            try:
+                if not isinstance(clip, InputError):
+                    check_somebody(f"{where}: clip {name}", clip, stream.layout.dims)
+            except InputError as error:
+                clip = error
+            yield clip
+            advance(1)
 
 
 def from_files(
@@ -143,7 +179,14 @@ def from_files(
         raise InputError(str(index.faults[0]))
     if not index.files:
         raise nothing_usable(found.key, [*index.faults, *index.excluded])
-    recipe = Recipe(found.key, found.reader, found.shape, packed_dtype(dtype), strict)
+    recipe = Recipe(
+        found.key,
+        found.reader,
+        found.shape,
+        found.layout.dims,
+        packed_dtype(dtype),
+        strict,
+    )
     with _working_folder(path) as folder:
         made = _make_shards(recipe, index.files, folder, workers, progress)
         bad = index.faults + [each for shard, _ in made for each in shard.skipped]
@@ -153,8 +196,8 @@ def from_files(
             for shard, _ in made:
                 shard.path.unlink(missing_ok=True)
             raise nothing_usable(found.key, bad)
-        clips = _join(path, recipe, index, made, sources, folder)
-    skipped = (*bad, *index.excluded)
+        skipped = (*bad, *index.excluded)
+        clips = _join(path, recipe, index, made, sources, folder, skipped)
     write_skipped_list(path, skipped)
     return Prepared(path, clips, skipped, len(bad))
 
@@ -166,6 +209,7 @@ def _join(
     made: Sequence[tuple[Shard, int]],
     sources: Sequence[str | Path],
     folder: Path,
+    skipped: Sequence[SkippedFile],
 ) -> int:
     """Write the packed file from its shards and return the number of clips."""
     kept = np.concatenate([first + shard.kept for shard, first in made])
@@ -184,8 +228,10 @@ def _join(
     contents = build_contents(stream, clip_names(stream.name), lengths, earlier)
     shape = (int(lengths.sum()), *recipe.shape)
     frames = (shard.joints() for shard, _ in made)
+    reasons = [each.reason for each in skipped]
+    describe = partial(summarise, left_out=reasons)
     with write_errors(path):
-        write_file(path, contents, recipe.dtype, shape, frames, folder)
+        write_file(path, contents, recipe.dtype, shape, frames, folder, describe)
     return len(kept)
 
 

@@ -22,7 +22,7 @@ from skellib.data.schema import FORMAT
 from skellib.data.writing import digest, rounded
 from skellib.errors import InputError
 from skellib.paths import atomic_write, write_errors
-from skellib.readers.sources import SkippedFile, SourceFile
+from skellib.readers.sources import SkippedFile, SourceFile, check_somebody
 
 Files = tuple[SourceFile, ...]
 """Files of one clip: a single one, or one per frame."""
@@ -37,6 +37,7 @@ class Recipe:
         parse: reads a clip (T, M, N, C) from its files; must be importable by other
             processes.
         shape: required (M, N, C).
+        dims: number of coordinates among the C channels.
         dtype: dtype of the stored clips.
         strict: raise on a damaged file instead of skipping it.
     """
@@ -44,6 +45,7 @@ class Recipe:
     key: str
     parse: Callable[[Sequence[SourceFile]], np.ndarray]
     shape: tuple[int, ...]
+    dims: int
     dtype: np.dtype
     strict: bool = False
 
@@ -55,6 +57,7 @@ class Recipe:
             self.key,
             [parse.__qualname__, _code(inspect.getfile(parse))],
             self.shape,
+            self.dims,
             self.dtype.str,
             [[_state(file) for file in files] for files in clips],
         ]
@@ -159,6 +162,7 @@ def _read(recipe: Recipe, files: Files) -> np.ndarray:
             f"{where}: the parser of {recipe.key} gave {clip.shape}, not (frames, "
             f"{', '.join(map(str, recipe.shape))})"
         )
+    check_somebody(where, clip, recipe.dims)
     return rounded(clip, recipe.dtype, where)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from skellib.data.packed import PackedDataset
+from skellib.data.writing import ClipStream, digest, duplicate_of
 from skellib.errors import InputError
 from skellib.layouts import Layout
 from skellib.readers import sources
@@ -348,7 +349,25 @@ def read(formats: Sequence[SourceFormat], source: str | Path) -> PackedDataset:
 def read_npz(
     source_format: SourceFormat, path: Path, dtype: str | type | np.dtype = np.float32
 ) -> PackedDataset:
-    """Read a data set from one npz, and check its fields against the clips' names.
+    """Read a data set from one npz, see :func:`npz_stream`."""
+    stream = npz_stream(source_format, path)
+    return PackedDataset.from_clips(
+        stream.clips(),  # type: ignore[arg-type]
+        label=stream.label,
+        subject=stream.subject,
+        view=stream.view,
+        extras=stream.extras,
+        name=stream.name,
+        layout=stream.layout,
+        classes=stream.classes,
+        key=stream.key,
+        source=stream.source,
+        dtype=dtype,
+    )
+
+
+def npz_stream(source_format: SourceFormat, path: Path) -> ClipStream:
+    """Open a data set in one npz, and check its fields against the clips' names.
 
     Raises:
         InputError: a field that is missing, damaged, or contradicts the names.
@@ -369,22 +388,21 @@ def read_npz(
         where = f"{path}: {name}"
         rows.append(_fields_in_path(source_format, where, match.groupdict()))
     fields = _columns(rows)
-    dataset = PackedDataset.from_clips(
-        clips,
+    expected = source_format.as_packed(fields)
+    if "duplicate_of" in arrays:
+        single = (clip.astype(np.float32, copy=False) for clip in clips)
+        expected["duplicate_of"] = duplicate_of([digest(clip) for clip in single])
+    for field, values in expected.items():
+        _check_agrees(path, field, arrays, values)
+    return ClipStream(
+        lambda: iter(clips),
         name=names,
-        **dataset_arguments(fields),  # type: ignore[arg-type]
         layout=source_format.layout,
         classes=source_format.classes,
         key=key,
         source=path.name,
-        dtype=dtype,
+        **dataset_arguments(fields),  # type: ignore[arg-type]
     )
-    expected = source_format.as_packed(fields)
-    if "duplicate_of" in arrays and np.dtype(dtype) == np.float32:
-        expected["duplicate_of"] = dataset.duplicate_of
-    for field, values in expected.items():
-        _check_agrees(path, field, arrays, values)
-    return dataset
 
 
 def _split_clips(
@@ -399,8 +417,8 @@ def _split_clips(
             f"{path}: field 'joints': {joints.dtype} {joints.shape}, not floats "
             f"(frames, {', '.join(map(str, stored))})"
         )
-    if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or np.any(lengths < 1):
-        raise InputError(f"{path}: field 'lengths': not one positive count per clip")
+    if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or np.any(lengths < 0):
+        raise InputError(f"{path}: field 'lengths': not one count of frames per clip")
     if lengths.sum() != len(joints):
         raise InputError(
             f"{path}: field 'lengths': sums to {lengths.sum()}, but joints has "

@@ -405,6 +405,18 @@ def check_finite(where: str, field: str, frames: np.ndarray) -> None:
         )
 
 
+def check_somebody(where: str, clip: np.ndarray, dims: int) -> None:
+    """Refuse a clip (T, M, N, C) without a joint in any frame.
+
+    A joint whose ``dims`` coordinates are all 0 is not there, whatever its score.
+
+    Raises:
+        InputError: there is nobody.
+    """
+    if not clip[..., :dims].any():
+        raise InputError(f"{where}: nobody in any frame")
+
+
 def read_npz(path: Path, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The arrays of an npz file that someone packed by NumPy.
 

@@ -97,9 +97,9 @@ def test_prepare_says_what_its_owner_should_know(tmp_path, capfd, places):
     prepare = ["prepare", "custom", f"--source={tmp_path / 'mine'}", "--name=mine"]
     status, out, _ = call(capfd, *prepare, places[0])
     assert status == 0
-    assert "note: 24 of 132 frames (18 %) show nobody" in out
-    assert "note: frame numbers skip in 1 clips" in out and "--successive" in out
-    assert "note: bodies were renumbered" in out and "1 body of 4 joints" in out
+    assert "\n  frames with nobody: 24 of 132 (18 %)\n" in out
+    assert "\n  frame numbers skip in 1 clips" in out and "--successive" in out
+    assert "\n  bodies were renumbered" in out and "1 body of 4 joints" in out
     status, out, _ = call(capfd, *prepare, places[0], "--successive")
     assert status == 0 and "skip" not in out and "12 clips, 108 frames" in out
 

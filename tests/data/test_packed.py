@@ -192,7 +192,7 @@ def test_a_subset_is_saved_as_a_set_of_its_own(tmp_path: Path) -> None:
     ],
 )
 def test_parts_that_do_not_agree_are_refused(changes, words) -> None:
-    with pytest.raises(InputError, match=rf"test: field '{words}'"):
+    with pytest.raises(InputError, match=rf"test: .*field '{words}'"):
         pack(clips_of(3, 2), **changes)
 
 
@@ -200,7 +200,7 @@ def test_parts_that_do_not_agree_are_refused(changes, words) -> None:
 def test_values_that_are_not_finite_are_refused(value) -> None:
     clips = clips_of(3, 2)
     clips[1][1, 0, 0, 0] = value  # 1e6 is beyond float16
-    with pytest.raises(InputError, match=r"'joints': clip clip1, frame 1"):
+    with pytest.raises(InputError, match=r"clip clip1: field 'joints', frame 1"):
         pack(clips, dtype=np.float16)
 
 

@@ -123,7 +123,7 @@ def failing() -> Iterator[np.ndarray]:
         ({"subject": [0]}, "'subject'"),
         ({"view": [0.5, 1.5]}, "'view'"),
         ({"extras": {"take": [1]}}, "'take'"),
-        ({"layout": LAYOUTS["kinect20"]}, "clip clip0 is"),
+        ({"layout": LAYOUTS["kinect20"]}, "clip clip0: field 'joints'"),
     ],
 )
 def test_what_does_not_agree_leaves_the_old_file(tmp_path, changes, words) -> None:
@@ -136,9 +136,9 @@ def test_what_does_not_agree_leaves_the_old_file(tmp_path, changes, words) -> No
 
 
 def test_clips_that_differ_in_kind(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"clip clip1 is .*only the frames may differ"):
+    with pytest.raises(InputError, match=r"clip clip1: .*only the frames may differ"):
         write(tmp_path / "set.npz", stream_of([*clips_of(2), *clips_of(2, bodies=2)]))
-    with pytest.raises(InputError, match="clip clip0 is"):
+    with pytest.raises(InputError, match="clip clip0: field 'joints'"):
         write(tmp_path / "set.npz", stream_of([np.zeros((2, 15, 3))]))
 
 
@@ -146,10 +146,12 @@ def test_values_beyond_the_type(tmp_path: Path) -> None:
     clips = clips_of(3, 4)
     clips[1][2, 0, 5, 1] = 70_000
     write(tmp_path / "set.npz", stream_of(clips))
-    with pytest.raises(InputError, match="clip1, frame 2: .*too large for float16"):
+    with pytest.raises(
+        InputError, match="clip1: field 'joints', frame 2: .*too large for float16"
+    ):
         write(tmp_path / "set.npz", stream_of(clips), "float16")
     clips[1][1, 0, 5, 1] = np.nan
-    with pytest.raises(InputError, match="clip1, frame 1: not finite$"):
+    with pytest.raises(InputError, match="joints', frame 1: not finite$"):
         write(tmp_path / "set.npz", stream_of(clips))
     for dtype in ("float64", "int16", "nonsense"):
         with pytest.raises(InputError, match="none of float32, float16"):

@@ -200,7 +200,8 @@ def test_bad_clips_are_skipped(folder: Path) -> None:
 
 
 def notes_of(folder: Path, **options) -> str:
-    return " | ".join(custom.read(folder, "mine", **options).notes)
+    made = custom.prepare(folder, "mine", folder.parent / "noted.npz", **options)
+    return " | ".join(PackedDataset.open(made.path).summary)
 
 
 def test_nothing_is_noted_of_a_plain_set(folder: Path) -> None:
@@ -208,7 +209,7 @@ def test_nothing_is_noted_of_a_plain_set(folder: Path) -> None:
         (folder / "clips.csv").read_text().replace(",\n", ",test\n")
     )
     own = custom.read(folder, "mine")
-    assert (own.notes, own.skipped, own.unlisted) == ([], [], [])
+    assert (own.stream.notes, own.skipped, own.unlisted) == ((), [], [])
 
 
 def test_frame_numbers_that_skip_are_counted_or_taken_as_successive(
@@ -224,7 +225,7 @@ def test_frame_numbers_that_skip_are_counted_or_taken_as_successive(
     assert packed.lengths[0] == 17
     total = packed.lengths.sum()
     text = notes_of(folder)
-    assert f"12 of {total} frames ({1200 / total:.0f} %) show nobody" in text
+    assert f"frames with nobody: 12 of {total} ({1200 / total:.0f} %)" in text
     assert "skip in 1 clips, and 12 frames were filled in" in text
     assert "--successive" in text
     assert "frames" not in notes_of(folder, successive=True)
@@ -242,7 +243,7 @@ def test_an_empty_row_without_a_frame_number_is_a_frame_with_nobody(
     text = f"{HEADER}\n1,1,1,1,1,1,1,1\n,,,,,,,\n1,1,1,1,1,1,1,1\n"
     (folder / "c0.csv").write_text(text)
     assert read_all(folder, "mine")[0].lengths[0] == 3
-    assert "1 of " in notes_of(folder)
+    assert "frames with nobody: 1 of " in notes_of(folder)
 
 
 @pytest.mark.parametrize(
@@ -275,9 +276,9 @@ def test_no_other_split_is_taken_in_place_of_a_given_one(
     stream = custom.read(folder, "mine").stream
     one_sided = replace(stream, extras={"split": [0] * 8})  # as other readers may give
     path = packed_path("mine", tmp_path / "packed")
-    made = preparing.from_stream(path, one_sided, "float32", progress=False)
-    (note,) = made.notes
-    assert note.startswith("split: 8 clips train, 0 test, of 8: the split that came")
+    preparing.from_stream(path, one_sided, "float32", progress=False, where=folder)
+    text = " | ".join(PackedDataset.open(path).summary)
+    assert "| split: field 'split': 8 clips train, 0 test: the split that it" in text
     with pytest.raises(InputError, match=r"8 clips train, 0 test.*--protocol cross_su"):
         data.load("mine", root=tmp_path / "packed")
     train, test = data.load("mine", "random", tmp_path / "packed")
@@ -292,7 +293,7 @@ def test_a_split_whose_test_clips_are_all_bad_is_refused(folder: Path) -> None:
 
 
 def test_clips_on_neither_side_are_counted(folder: Path) -> None:
-    assert notes_of(folder) == "split: 3 clips train, 3 test, 2 neither"
+    assert "protocol: given 3/3 (2 neither)" in notes_of(folder)
 
 
 def test_tracker_ids_become_body_numbers(folder: Path) -> None:
@@ -313,7 +314,7 @@ def test_bodies_that_no_clip_has_are_dropped(tmp_path: Path) -> None:
     joints = np.zeros((6, 4, 4, 2))
     joints[:, 2], joints[3:, 0] = 1.0, 2.0
     own = custom.read(npz(tmp_path / "a.npz", joints=joints), "mine", layout)
-    assert own.notes == ["dropped 2 of 4 bodies, which are in no clip"]
+    assert own.stream.notes == ("dropped 2 of 4 bodies, which are in no clip",)
     packed = in_memory(own.stream)
     assert packed.bodies == 2 and packed.joints[5, :, 0, 0].tolist() == [2, 1]
 
@@ -408,7 +409,9 @@ def test_one_class_only_is_refused(folder: Path) -> None:
 def test_classes_without_a_clip_are_named(tmp_path: Path) -> None:
     layout = write_layout(tmp_path)
     path = npz(tmp_path / "a.npz", classes=np.array(["a", "b", "c"]))
-    assert custom.read(path, "mine", layout).notes == ["classes without a clip: c"]
+    assert "classes without a clip to train on by random: c" in notes_of(
+        path, layout=layout
+    )
 
 
 def test_what_fits_float32_may_not_fit_float16(folder: Path) -> None:

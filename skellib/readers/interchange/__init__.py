@@ -13,12 +13,18 @@ from skellib.data.packed import PackedDataset
 from skellib.data.protocols import protocols_of, split
 from skellib.data.writing import ClipStream
 from skellib.errors import InputError
+from skellib.layouts import Layout
 from skellib.paths import write_errors
 from skellib.readers.interchange import ctrgcn, pyskl, stgcn
 from skellib.readers.source_format import SourceFormat
 
 Format = Literal["ctrgcn", "stgcn", "pyskl"]
 FORMATS: tuple[Format, ...] = ("ctrgcn", "stgcn", "pyskl")
+DESCRIPTION = (
+    "an .npz of CTR-GCN's (x_train, y_train, ...), a folder of ST-GCN's "
+    "(train_data.npy, train_label.pkl, ...), a .pkl of PYSKL's"
+)
+"""What is recognised, for messages."""
 _MODULES = {"ctrgcn": ctrgcn, "stgcn": stgcn, "pyskl": pyskl}
 
 
@@ -39,7 +45,10 @@ def recognise(path: str | Path) -> Format | None:
 
 
 def stream(
-    path: str | Path, key: str, source_format: SourceFormat | None = None
+    path: str | Path,
+    key: str,
+    source_format: SourceFormat | None = None,
+    layout: Layout | None = None,
 ) -> ClipStream:
     """Open a file of one of the formats as a stream of clips.
 
@@ -48,9 +57,12 @@ def stream(
         key: key of the data set: ``"ntu"``, or a new one.
         source_format: format of the data set's own reader, if it has one; provides
             class names, the layout, and the meaning of clip names.
+        layout: the skeleton; by default that of ``source_format``, or guessed from the
+            number of joints.
 
     Returns:
-        A stream for ``writing.write``. Unknown subjects and views are 0.
+        A stream for ``writing.write``, with an error in place of each clip that cannot
+        be used. Unknown subjects and views are 0.
         ``extras["split"]`` is the file's own split, if any: 0 for training, 1 for test,
         -1 for neither.
 
@@ -61,11 +73,8 @@ def stream(
     path = Path(path)
     name = recognise(path)
     if name is None:
-        raise InputError(
-            f"{path}: neither an npz of CTR-GCN's, nor a folder of ST-GCN's, nor a "
-            "pickle of PYSKL's"
-        )
-    return _MODULES[name].stream(path, key, source_format)
+        raise InputError(f"{path}: none of {DESCRIPTION}")
+    return _MODULES[name].stream(path, key, source_format, layout)
 
 
 def write(

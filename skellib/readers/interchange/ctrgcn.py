@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,20 +25,15 @@ from numpy.lib import format as npy
 from skellib.data.packed import PackedDataset
 from skellib.data.writing import ClipStream
 from skellib.errors import InputError
+from skellib.layouts import Layout
 from skellib.paths import atomic_write
 from skellib.readers.interchange import common
 from skellib.readers.source_format import SourceFormat
-from skellib.readers.sources import check_finite
 
 SPLITS = ("train", "test")
 _CHANNELS = 3
 _BODIES = 2  # as CTR-GCN's own data loaders expect
 _MAX_LABELS = 2**30  # bytes
-_SHAPES = {
-    bodies * size * _CHANNELS: (bodies, size)
-    for size in common.JOINT_COUNTS
-    for bodies in (1, 2)
-}
 
 
 def recognise(path: Path) -> bool:
@@ -54,7 +49,10 @@ def recognise(path: Path) -> bool:
 
 
 def stream(
-    path: Path, key: str, source_format: SourceFormat | None = None
+    path: Path,
+    key: str,
+    source_format: SourceFormat | None = None,
+    layout: Layout | None = None,
 ) -> ClipStream:
     """Open a file as a stream of clips, training clips first.
 
@@ -64,6 +62,7 @@ def stream(
         path: the file.
         key: key of the data set.
         source_format: the data set's own format, if it has one.
+        layout: the skeleton; guessed from the number of joints by default.
 
     Returns:
         A stream of clips (T, M, N, 3) without the padding (one frame remains of an
@@ -74,20 +73,21 @@ def stream(
         InputError: a damaged or foreign file; the message names the field.
     """
     parts, labels, widths = [], [], set()
+    sizes = common.joint_counts(layout)
     with _opened(path) as archive:
         members = set(archive.namelist())
         for split in SPLITS:
             if f"x_{split}.npy" in members:
-                parts.append(_Split.find(path, archive, split))
-                label, width = _labels(path, archive, split)
-                labels.append(label)
+                parts.append(_Split.find(path, archive, split, sizes))
+                rows, width = _labels(path, archive, split)
+                labels.append(rows)
                 widths.add(width)
     if not parts:
         raise InputError(f"{path}: field 'x_train': missing; not a file of CTR-GCN's")
-    for part, label in zip(parts, labels, strict=True):
-        if len(label) != part.clips:
+    for part, given in zip(parts, labels, strict=True):
+        if len(given) != part.clips:
             raise InputError(
-                f"{path}: field 'y_{part.split}': {len(label)} labels for {part.clips} "
+                f"{path}: field 'y_{part.split}': {len(given)} labels for {part.clips} "
                 "clips"
             )
     if len({part.shape for part in parts}) > 1 or len(widths) > 1:
@@ -95,15 +95,21 @@ def stream(
             f"{path}: field 'x_test': other bodies, joints or classes than in training"
         )
     side = [SPLITS.index(part.split) for part in parts]
+    names = [f"{part.split} {i:05d}" for part in parts for i in range(part.clips)]
+    faults: common.Faults = {}
+    values = [row for rows in labels for row in rows]
+    label = common.labels_of(path, f"y_{parts[0].split}", values, names, faults)
+    joints = parts[0].shape[1]
     return common.clip_stream(
         path,
         key,
         source_format,
         clips=partial(_clips, path, parts),
-        names=[f"{part.split} {i:05d}" for part in parts for i in range(part.clips)],
-        label=np.concatenate(labels),
-        joints=parts[0].shape[1],
-        flat=False,
+        names=names,
+        label=label,
+        faults=faults,
+        field="x",
+        layout=common.layout_of(path, joints, None, source_format, layout),
         extras={"split": np.repeat(side, [part.clips for part in parts])},
         source=f"{path.name} (CTR-GCN)",
         classes=widths.pop(),
@@ -126,17 +132,25 @@ class _Split:
         return f"x_{self.split}"
 
     @classmethod
-    def find(cls, path: Path, archive: zipfile.ZipFile, split: str) -> _Split:
+    def find(
+        cls,
+        path: Path,
+        archive: zipfile.ZipFile,
+        split: str,
+        sizes: Sequence[int],
+    ) -> _Split:
         """Read and check the header of a split."""
         field = f"x_{split}"
         with _member(path, archive, field) as file:
             shape, dtype = _header(path, field, archive, file)
-        if dtype.kind != "f" or len(shape) != 3 or shape[2] not in _SHAPES:
+        shapes = {m * n * _CHANNELS: (m, n) for n in sizes for m in (1, 2)}
+        if dtype.kind != "f" or len(shape) != 3 or shape[2] not in shapes:
             raise InputError(
                 f"{path}: field {field!r}: {dtype} {shape}, not floats (clips, frames, "
-                "bodies x joints x 3) of 1 or 2 bodies of a known skeleton"
+                "bodies x joints x 3) of 1 or 2 bodies with "
+                f"{' or '.join(map(str, sorted(sizes)))} joints; --layout gives others"
             )
-        bodies, joints = _SHAPES[shape[2]]
+        bodies, joints = shapes[shape[2]]
         common.check_shape(str(path), field, shape[1], bodies)
         return cls(split, shape[0], shape[1], (bodies, joints), dtype)
 
@@ -187,8 +201,11 @@ def _damaged(path: Path, field: str) -> InputError:
 
 def _labels(
     path: Path, archive: zipfile.ZipFile, split: str
-) -> tuple[np.ndarray, int | None]:
-    """Read the labels of a split, and the number of classes if they are one-hot."""
+) -> tuple[list[object], int | None]:
+    """Read the labels of a split, and the number of classes if they are one-hot.
+
+    A row that is not one-hot becomes a text, which is no label.
+    """
     field = f"y_{split}"
     if f"{field}.npy" not in archive.namelist():
         raise InputError(f"{path}: field {field!r}: missing")
@@ -201,12 +218,12 @@ def _labels(
             )
         values = np.frombuffer(_exactly(path, field, file, size), dtype).reshape(shape)
     if values.ndim == 1:
-        return common.labels_of(path, field, values.tolist()), None
-    if not ((values == 1).sum(axis=1) == 1).all() or not np.isin(values, (0, 1)).all():
-        raise InputError(
-            f"{path}: field {field!r}: a row is not one-hot, with a single 1"
-        )
-    return common.labels_of(path, field, values.argmax(axis=1).tolist()), shape[1]
+        return values.tolist(), None
+    one_hot = ((values == 1).sum(axis=1) == 1) & np.isin(values, (0, 1)).all(axis=1)
+    return [
+        int(row.argmax()) if good else "a row that is not one-hot"
+        for row, good in zip(values, one_hot, strict=True)
+    ], shape[1]
 
 
 def _exactly(path: Path, field: str, file: IO[bytes], size: int) -> bytes:
@@ -228,11 +245,10 @@ def _clips(path: Path, parts: list[_Split]) -> Iterator[np.ndarray]:
             _member(path, archive, part.field) as file,
         ):
             _header(path, part.field, archive, file)
-            for i in range(part.clips):
+            for _ in range(part.clips):
                 size = math.prod(shape) * part.dtype.itemsize
                 content = _exactly(path, part.field, file, size)
                 clip = np.frombuffer(content, part.dtype).reshape(shape)
-                check_finite(f"{path}: clip {part.split} {i:05d}", part.field, clip)
                 yield common.trimmed(clip)
 
 

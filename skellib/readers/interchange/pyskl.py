@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,11 @@ import numpy as np
 from skellib.data.packed import PackedDataset
 from skellib.data.writing import ClipStream
 from skellib.errors import InputError
+from skellib.layouts import Layout
 from skellib.paths import atomic_write
 from skellib.readers.interchange import common, pickles
 from skellib.readers.source_format import SourceFormat
-from skellib.readers.sources import check_finite
+from skellib.readers.summary import listed
 
 _PART = re.compile(
     r"(?P<before>[\w.-]*?)[_-]?(?P<side>train|val|test)[_-]?(?P<after>\d*)"
@@ -46,7 +48,10 @@ def recognise(path: Path) -> bool:
 
 
 def stream(
-    path: Path, key: str, source_format: SourceFormat | None = None
+    path: Path,
+    key: str,
+    source_format: SourceFormat | None = None,
+    layout: Layout | None = None,
 ) -> ClipStream:
     """Open a file as a stream of clips, in the order of the file.
 
@@ -54,6 +59,7 @@ def stream(
         path: the file.
         key: key of the data set.
         source_format: the data set's own format, if it has one.
+        layout: the skeleton; guessed from the number of joints by default.
 
     Returns:
         A stream of clips (T, M, N, C), with zeros for absent bodies; the channels are
@@ -66,34 +72,43 @@ def stream(
     Raises:
         InputError: a damaged, foreign or hostile file; the message names the field.
     """
-    content = pickles.load(path)
-    annotations, parts = _contents(path, content)
+    annotations, parts = _contents(path, pickles.load(path))
+    faults: common.Faults = {}
     names = common.names_of(
-        path, "frame_dir", [a.get("frame_dir") for a in annotations]
+        path, "frame_dir", [each.get("frame_dir") for each in annotations], faults
     )
-    clips = [_Clip(path, name, a) for name, a in zip(names, annotations, strict=True)]
-    label = common.labels_of(path, "label", [clip.label for clip in clips])
-    joints, channels = clips[0].joints, clips[0].channels
-    for clip in clips:
-        if (clip.joints, clip.channels) != (joints, channels):
-            raise InputError(
-                f"{clip.where}: field 'keypoint': {clip.joints} joints and "
-                f"{clip.channels} channels, but {names[0]} has {joints} and {channels}"
-            )
+    labels = [each.get("label") for each in annotations]
+    label = common.labels_of(path, "label", labels, names, faults)
+    clips = [
+        _clip(path, name, each, faults, i)
+        for i, (name, each) in enumerate(zip(names, annotations, strict=True))
+    ]
+    usual = _usual(path, clips, faults)
+    for i, clip in enumerate(clips):
+        if clip is not None and clip.kind != usual.kind:
+            faults.setdefault(i, usual.contradicted_by(clip))
     splits, unknown = _splits(path, names, parts)
-    lacking = f"; {unknown} names in its splits have no clip" if unknown else ""
+    flat = usual.flat
     return common.clip_stream(
         path,
         key,
         source_format,
-        clips=partial(_clips, clips, max(clip.bodies for clip in clips)),
+        clips=partial(_clips, clips, usual.kind),
         names=names,
         label=label,
-        joints=joints,
-        flat=clips[0].flat,
+        faults=faults,
+        field="keypoint",
+        layout=common.layout_of(path, usual.joints, not flat, source_format, layout),
         extras=splits | _image(clips),
-        source=f"{path.name} (PYSKL){lacking}",
+        source=f"{path.name} (PYSKL)",
+        notes=[_lacking(unknown)] if unknown else [],
     )
+
+
+def _lacking(unknown: Sequence[str]) -> str:
+    """Note the names in the splits that no clip has."""
+    number = f"{len(unknown)} names have" if len(unknown) > 1 else "a name has"
+    return f"split: {number} no clip: {listed([common.excerpt(n) for n in unknown])}"
 
 
 def _contents(
@@ -127,8 +142,7 @@ class _Clip:
     """Checked annotation of one clip."""
 
     def __init__(self, path: Path, name: str, annotation: dict[str, Any]) -> None:
-        self.where = f"{path}: clip {name}"
-        self.label = self._get(annotation, "label")
+        self.where, self.name = f"{path}: clip {name}", name
         self.keypoint = self._array(annotation, "keypoint", 4)
         self.score = None
         self.bodies, self.frames, self.joints, self.channels = self.keypoint.shape
@@ -151,6 +165,19 @@ class _Clip:
                 )
             self.channels = 3
         self.image = self._image(annotation.get("img_shape"))
+
+    @property
+    def kind(self) -> tuple[int, int]:
+        """(N, C)."""
+        return self.joints, self.channels
+
+    def contradicted_by(self, other: _Clip) -> InputError:
+        """Return the error for a clip of another kind than this one."""
+        return other._error(
+            "keypoint",
+            f"{other.joints} joints and {other.channels} channels, but {self.name} has "
+            f"{self.joints} and {self.channels}",
+        )
 
     def _get(self, annotation: dict[str, Any], field: str) -> Any:
         if field in annotation:
@@ -185,33 +212,61 @@ class _Clip:
 
     def read(self, bodies: int) -> np.ndarray:
         """Return the clip, (T, M, N, C), padded to a number of bodies."""
-        check_finite(self.where, "keypoint", self.keypoint.swapaxes(0, 1))
         dtype = np.result_type(self.keypoint, np.float32)
         clip = np.zeros((self.frames, bodies, self.joints, self.channels), dtype)
         coordinates = self.keypoint.shape[3]
         clip[:, : self.bodies, :, :coordinates] = self.keypoint.swapaxes(0, 1)
         if self.score is not None:
-            check_finite(self.where, "keypoint_score", self.score.swapaxes(0, 1))
             clip[:, : self.bodies, :, 2] = self.score.swapaxes(0, 1)
         return clip
 
 
-def _clips(clips: Sequence[_Clip], bodies: int) -> Iterator[np.ndarray]:
+def _clip(
+    path: Path, name: str, annotation: dict[str, Any], faults: common.Faults, i: int
+) -> _Clip | None:
+    """Check the annotation of clip i; None if it is noted to have a fault."""
+    try:
+        return _Clip(path, name, annotation)
+    except InputError as error:
+        faults.setdefault(i, error)
+        return None
+
+
+def _usual(path: Path, clips: Sequence[_Clip | None], faults: common.Faults) -> _Clip:
+    """Return the first clip of the kind that most clips have.
+
+    Raises:
+        InputError: there is none.
+    """
+    whole = [clip for i, clip in enumerate(clips) if clip and i not in faults]
+    if not whole:
+        first = str(faults[0]).removeprefix(f"{path}: ")
+        raise InputError(
+            f"{path}: no clip of {len(clips)} can be used; the first: {first}"
+        )
+    ((kind, _),) = Counter(clip.kind for clip in whole).most_common(1)
+    return next(clip for clip in whole if clip.kind == kind)
+
+
+def _clips(
+    clips: Sequence[_Clip | None], kind: tuple[int, int]
+) -> Iterator[np.ndarray | None]:
+    bodies = max(clip.bodies for clip in clips if clip and clip.kind == kind)
     for clip in clips:
-        yield clip.read(bodies)
+        yield clip.read(bodies) if clip and clip.kind == kind else None
 
 
 def _splits(
     path: Path, names: Sequence[str], parts: dict[str, Any]
-) -> tuple[dict[str, np.ndarray], int]:
+) -> tuple[dict[str, np.ndarray], list[str]]:
     """Convert the parts to splits: 0 for training, 1 for test, -1 for neither.
 
     Returns:
-        An (n,) array per pair of parts, and the number of names without a clip.
+        An (n,) array per pair of parts, and the names without a clip.
     """
     position = {name: i for i, name in enumerate(names)}
     found: dict[str, np.ndarray] = {}
-    unknown = 0
+    unknown: dict[str, None] = {}
     for part, members in parts.items():
         match = _PART.fullmatch(part[:100])
         if match is None:
@@ -231,7 +286,7 @@ def _splits(
                 )
             place = position.get(common.strip_suffix(member))
             if place is None:
-                unknown += 1
+                unknown[member] = None
             elif side[place] not in (-1, tests):
                 raise InputError(
                     f"{path}: field 'split': {common.excerpt(member)} is both a "
@@ -240,13 +295,14 @@ def _splits(
             else:
                 side[place] = tests
     first = {"split": next(iter(found.values()))} if found else {}
-    return first | found, unknown
+    return first | found, list(unknown)
 
 
-def _image(clips: Sequence[_Clip]) -> dict[str, np.ndarray]:
-    if not any(any(clip.image) for clip in clips):
+def _image(clips: Sequence[_Clip | None]) -> dict[str, np.ndarray]:
+    images = [clip.image if clip else (0, 0) for clip in clips]
+    if not any(map(any, images)):
         return {}
-    height, width = np.array([clip.image for clip in clips], dtype=np.int64).T
+    height, width = np.array(images, dtype=np.int64).T
     return {"height": height, "width": width}
 
 

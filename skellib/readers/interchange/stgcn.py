@@ -24,10 +24,10 @@ from numpy.lib import format as npy
 from skellib.data.packed import PackedDataset
 from skellib.data.writing import ClipStream
 from skellib.errors import InputError
+from skellib.layouts import Layout
 from skellib.paths import atomic_write
 from skellib.readers.interchange import common, pickles
 from skellib.readers.source_format import SourceFormat
-from skellib.readers.sources import check_finite
 
 SPLITS = ("train", "val", "test")
 _FILE = re.compile(rf"({'|'.join(SPLITS)})(_data(?:_joint)?\.npy|_label\.pkl)")
@@ -42,7 +42,10 @@ def recognise(path: Path) -> bool:
 
 
 def stream(
-    path: Path, key: str, source_format: SourceFormat | None = None
+    path: Path,
+    key: str,
+    source_format: SourceFormat | None = None,
+    layout: Layout | None = None,
 ) -> ClipStream:
     """Open the files of a folder as a stream of clips, training clips first.
 
@@ -50,6 +53,7 @@ def stream(
         path: the folder, or one of its files.
         key: key of the data set.
         source_format: the data set's own format, if it has one.
+        layout: the skeleton; guessed from the number of joints by default.
 
     Returns:
         A stream of clips (T, M, N, C) without the padding (one frame remains of an
@@ -72,9 +76,13 @@ def stream(
                 f"{part.path}: {part.shape} channels, joints and bodies, but "
                 f"{first.path.name} has {first.shape}"
             )
-    names = common.names_of(folder, "sample_name", [n for p in parts for n in p.names])
-    label = np.concatenate([part.label for part in parts])
+    faults: common.Faults = {}
+    every = [name for part in parts for name in part.names]
+    names = common.names_of(first.path, "sample_name", every, faults)
+    labels = [label for part in parts for label in part.labels]
+    label = common.labels_of(first.path, "label", labels, names, faults)
     channels, joints, _ = first.shape
+    space = False if channels == 2 else None
     side = [int(part.split != "train") for part in parts]
     return common.clip_stream(
         first.path,
@@ -83,8 +91,9 @@ def stream(
         clips=partial(_clips, parts),
         names=names,
         label=label,
-        joints=joints,
-        flat=channels == 2,
+        faults=faults,
+        field="data",
+        layout=common.layout_of(first.path, joints, space, source_format, layout),
         extras={"split": np.repeat(side, [len(part.names) for part in parts])},
         source=f"{folder.absolute().name} (ST-GCN)",
     )
@@ -116,7 +125,7 @@ class _Split:
     split: str
     path: Path
     names: list[object]
-    label: np.ndarray
+    labels: list[object]
     shape: tuple[int, int, int]  # (C, N, M)
 
     @classmethod
@@ -125,17 +134,17 @@ class _Split:
         path, beside = folder / f"{split}{ending}", folder / f"{split}_label.pkl"
         if not beside.is_file():
             raise InputError(f"{path}: no {beside.name} beside it")
-        names, label = _read_labels(beside)
+        names, labels = _read_labels(beside)
         clips, channels, frames, joints, bodies = _mapped(path).shape
         if clips != len(names):
             raise InputError(
                 f"{path}: {clips} clips, but {beside.name} names {len(names)}"
             )
         common.check_shape(str(path), "data", frames, bodies)
-        return cls(split, path, names, label, (channels, joints, bodies))
+        return cls(split, path, names, labels, (channels, joints, bodies))
 
 
-def _read_labels(path: Path) -> tuple[list[object], np.ndarray]:
+def _read_labels(path: Path) -> tuple[list[object], list[object]]:
     content = pickles.load(path)
     if not isinstance(content, tuple | list) or len(content) != 2:
         raise InputError(f"{path}: not the names and the labels of clips")
@@ -146,7 +155,7 @@ def _read_labels(path: Path) -> tuple[list[object], np.ndarray]:
         raise InputError(f"{path}: not the names and the labels of clips")
     if len(names) != len(labels):
         raise InputError(f"{path}: {len(names)} names, but {len(labels)} labels")
-    return list(names), common.labels_of(path, "label", labels)
+    return list(names), list(labels)
 
 
 def _mapped(path: Path) -> np.ndarray:
@@ -169,10 +178,8 @@ def _mapped(path: Path) -> np.ndarray:
 
 def _clips(parts: list[_Split]) -> Iterator[np.ndarray]:
     for part in parts:
-        for name, block in zip(part.names, _mapped(part.path), strict=True):
-            clip = np.ascontiguousarray(block.transpose(1, 3, 2, 0))
-            check_finite(f"{part.path}: clip {name}", "data", clip)
-            yield common.trimmed(clip)
+        for block in _mapped(part.path):
+            yield common.trimmed(np.ascontiguousarray(block.transpose(1, 3, 2, 0)))
 
 
 def write(
