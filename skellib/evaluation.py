@@ -44,6 +44,7 @@ def predict(
     clips: DeviceClips,
     preprocessing: PreprocessingConfig | None = None,
     batch_size: int = 64,
+    forward: Callable[[Tensor], dict[str, Tensor]] | None = None,
 ) -> dict[str, Tensor]:
     """Compute the logits of all clips.
 
@@ -52,11 +53,13 @@ def predict(
         clips: n clips on the model's device.
         preprocessing: how to crop and resize, if not as in ``clips``.
         batch_size: clips per batch.
+        forward: how to apply the model to a batch, see
+            :meth:`skellib.steps.Execution.forward`; by default eagerly.
 
     Returns:
         Logits (n, classes) float32 in the order of the clips, by classifier.
     """
-    logits = _over_clips(model, model, clips, preprocessing, batch_size)
+    logits = _over_clips(model, forward or model, clips, preprocessing, batch_size)
     return {name: value.float() for name, value in logits.items()}
 
 

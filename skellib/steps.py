@@ -1,14 +1,21 @@
 """Execution settings (device, precision), and the forward and backward pass.
 
 For small batches on a large GPU, launching kernels takes longer than running them. A
-CUDA graph captures the whole forward and backward pass once and replays it with a
-single launch; the results are the same.
+CUDA graph captures a whole pass once and replays it with a single launch; the results
+are the same. Each shape of a batch has a graph of its own, so that the last, smaller
+batch of an epoch and the evaluation are captured as well.
+
+Several runs can share a process, each in a thread and on a CUDA stream of its own: the
+device then executes their graphs at the same time. Threads launch them in turns.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from lightning.fabric import Fabric
@@ -17,6 +24,16 @@ from torch import Tensor, nn
 from skellib.errors import InputError
 from skellib.losses import objective
 from skellib.settings import LossConfig
+
+TURN = threading.RLock()
+"""Lock of the threads that train in this process.
+
+It is held while a network is initialised and while a pass is launched or captured.
+These use PyTorch's global generators and choice of attention kernels, and nothing may
+be drawn from the device's generator while another thread captures.
+"""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -29,12 +46,13 @@ class Execution:
             (Fabric's DDP).
         precision: ``"32-true"``, ``"bf16-mixed"`` or ``"16-mixed"`` (as in Fabric).
         compile: compile the network by ``torch.compile``.
-        graphs: run each forward and backward pass as one CUDA graph, which is faster
-            for small batches. It has no effect on a CPU or with several devices.
+        graphs: run each forward and backward pass, and each batch of the evaluation, as
+            one CUDA graph, which is faster for small batches. It has no effect on a
+            CPU or with several devices.
         channels_last: store feature maps as (B, T, N, C), the fastest format for
             attention, for convolutions in half precision, and on a CPU. By default
             True, except in single precision on a GPU.
-        checkpoint_every: number of epochs between checkpoints.
+        checkpoint_every: number of epochs between checkpoints; 0 for none.
         evaluate_every: number of epochs between evaluations on the test clips, which
             only affect the history.
         threads: number of CPU threads; 0 leaves the choice to PyTorch.
@@ -64,11 +82,13 @@ class Execution:
         """Refuse numbers that mean nothing.
 
         Raises:
-            InputError: if a count is less than 1.
+            InputError: if a count is too small.
         """
-        for name in ("devices", "nodes", "checkpoint_every", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"execution: {name} is {getattr(self, name)}, below 1")
+        counts = {"devices": 1, "nodes": 1, "checkpoint_every": 0, "evaluate_every": 1}
+        for name, least in counts.items():
+            if getattr(self, name) < least:
+                value = getattr(self, name)
+                raise InputError(f"execution: {name} is {value}, below {least}")
 
     def fabric(self) -> Fabric:
         """Create and launch Lightning Fabric.
@@ -95,12 +115,20 @@ class Execution:
             last = device.type == "cpu" or self.precision != "32-true"
         return torch.channels_last if last else torch.contiguous_format
 
+    def captures(self, fabric: Fabric) -> bool:
+        """Return whether passes are captured as CUDA graphs on Fabric's device."""
+        return self.graphs and fabric.device.type == "cuda" and fabric.world_size == 1
+
     def step(self, fabric: Fabric, model: nn.Module, loss: LossConfig) -> Step:
-        """Create the forward and backward pass, as a CUDA graph if configured."""
-        captured = (
-            self.graphs and fabric.device.type == "cuda" and fabric.world_size == 1
-        )
-        return (CapturedStep if captured else Step)(fabric, model, loss.model_dump())
+        """Create the forward and backward pass, as CUDA graphs if configured."""
+        kind = CapturedStep if self.captures(fabric) else Step
+        return kind(fabric, model, loss.model_dump())
+
+    def forward(
+        self, fabric: Fabric, model: nn.Module
+    ) -> Callable[[Tensor], dict[str, Tensor]]:
+        """Create the forward pass of the evaluation, as CUDA graphs if configured."""
+        return CapturedForward(model) if self.captures(fabric) else model
 
 
 class Step:
@@ -133,57 +161,128 @@ class Step:
         return loss.detach(), logits["fused"].detach()
 
 
-class CapturedStep(Step):
-    """Run the forward and backward pass as one CUDA graph.
+class ByShape(Generic[Result]):
+    """Call a function eagerly at first, then a captured copy, for each shape of input.
 
-    The first three batches run eagerly, to warm up cuBLAS and cuDNN; then the pass is
-    captured, and replayed for all later batches of the same size. A batch of another
-    size (the last one of an epoch) runs eagerly.
+    Args:
+        eager: function of tensors.
+        capture: function of the same tensors that returns a copy of ``eager`` for
+            tensors of their shapes, without calling it.
+
+    Attributes:
+        captured: captured copies by the shape of the first argument.
     """
 
     WARM_UP = 3
 
     def __init__(
+        self,
+        eager: Callable[..., Result],
+        capture: Callable[..., Callable[..., Result]],
+    ) -> None:
+        self.eager, self.capture = eager, capture
+        self.seen: Counter[torch.Size] = Counter()
+        self.captured: dict[torch.Size, Callable[..., Result]] = {}
+
+    def __call__(self, *inputs: Tensor) -> Result:
+        shape = inputs[0].shape
+        with TURN:
+            if shape not in self.captured:
+                if self.seen[shape] < self.WARM_UP:
+                    self.seen[shape] += 1
+                    return self.eager(*inputs)
+                self.captured[shape] = self.capture(*inputs)
+            return self.captured[shape](*inputs)
+
+
+def aside(function: Callable[..., Result], *inputs: Tensor) -> Result:
+    """Call a function on a side stream, as a warm-up for its capture must be."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        result = function(*inputs)
+    torch.cuda.current_stream().wait_stream(stream)
+    return result
+
+
+def capture(function: Callable[..., Result], *inputs: Tensor) -> Callable[..., Result]:
+    """Capture a function of tensors as a CUDA graph, without running it.
+
+    Returns:
+        A function of tensors of the same shapes that replays the graph. Its result is
+        overwritten by the next replay.
+    """
+    static = [each.clone() for each in inputs]
+    graph = torch.cuda.CUDAGraph()
+    # In this mode other threads may allocate memory and copy during the capture.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        result = function(*static)
+
+    def replay(*new: Tensor) -> Result:
+        for place, value in zip(static, new, strict=True):
+            place.copy_(value)
+        graph.replay()
+        return result
+
+    return replay
+
+
+class CapturedStep(Step):
+    """Run the forward and backward pass as a CUDA graph, one for each shape of a batch.
+
+    The first batches of a shape run eagerly, to warm up cuBLAS and cuDNN; then the pass
+    is captured, and replayed for all later batches of this shape.
+    """
+
+    def __init__(
         self, fabric: Fabric, model: nn.Module, loss_settings: dict[str, Any]
     ) -> None:
         super().__init__(fabric, model, loss_settings)
-        self.graph: torch.cuda.CUDAGraph | None = None
-        self.seen = 0
-        self.shape: torch.Size | None = None
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.passes = ByShape(self._warm_up, self._capture)
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        self.shape = self.shape or x.shape
-        if x.shape != self.shape:
-            return super().__call__(x, y)
-        if self.seen < self.WARM_UP:
-            self.seen += 1
-            return self._warm_up(x, y)
-        if self.graph is None:
-            self._capture(x, y)
-        assert self.graph is not None
-        self.x.copy_(x)
-        self.y.copy_(y)
-        self.graph.replay()
-        for parameter, gradient in zip(self.parameters, self.gradients):
-            parameter.grad = gradient
-        return self.result
+        return self.passes(x, y)
 
     def _warm_up(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Run on a side stream, as CUDA graph capture requires."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            result = super().__call__(x, y)
-        torch.cuda.current_stream().wait_stream(stream)
-        return result
+        return aside(super().__call__, x, y)
 
-    def _capture(self, x: Tensor, y: Tensor) -> None:
-        """Capture the pass without running it; parameters must not have gradients."""
-        self.x, self.y = x.clone(), y.clone()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self.result = super().__call__(self.x, self.y)
+    def _capture(
+        self, x: Tensor, y: Tensor
+    ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Capture the pass; parameters must not have gradients."""
+        graph = capture(super().__call__, x, y)
         # Each replay overwrites the gradients in the memory captured here.
-        self.gradients = [parameter.grad for parameter in self.parameters]
-        self.graph = graph
+        gradients = [parameter.grad for parameter in self.parameters]
+
+        def replay(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            result = graph(x, y)
+            for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                parameter.grad = gradient
+            return result
+
+        return replay
+
+
+class CapturedForward:
+    """Apply a network in evaluation mode as a CUDA graph, one for each shape of input.
+
+    Args:
+        model: model returned by ``fabric.setup``; its logits are computed by the
+            weights that it has at the time.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.passes = ByShape(self._warm_up, self._capture)
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        """Compute the logits by classifier for clips (B, d, T, N, M)."""
+        return self.passes(x)
+
+    def _warm_up(self, x: Tensor) -> dict[str, Tensor]:
+        return aside(self.model, x)
+
+    def _capture(self, x: Tensor) -> Callable[[Tensor], dict[str, Tensor]]:
+        graph = capture(self.model, x)
+        return lambda x: {name: each.clone() for name, each in graph(x).items()}

@@ -34,7 +34,7 @@ from skellib.paths import check_writable
 from skellib.provenance import stamp
 from skellib.records import Epoch, RecordStore, RunRecord, TestLogits
 from skellib.settings import TrainingConfig
-from skellib.steps import Execution
+from skellib.steps import TURN, Execution
 from skellib.variants import OPTIMIZERS
 from skellib.weights import build_model, save_weights, weights_path
 
@@ -110,6 +110,7 @@ def fit(
     model, optimizer = fabric.setup(network, plain)
     schedule = _schedule(plain, settings)
     step = execution.step(fabric, model, experiment.loss)
+    forward = execution.forward(fabric, model)
     state = {"model": network, "optimizer": plain, "schedule": schedule}
     progress = checkpoint.load(state) if checkpoint else Progress()
     _seed_rank(fabric, seed, progress.epoch)
@@ -132,20 +133,21 @@ def fit(
             means.add(loss, logits, y)
         schedule.step()
         done = Epoch(epoch=epoch, learning_rate=learning_rate, **means.compute())
-        _check_finite(done, experiment, seed)
+        _check_finite(done, experiment, seed, execution)
         last = epoch == settings.epochs
         if last or epoch % execution.evaluate_every == 0:
-            test_logits = predict(model, test_clips)["fused"]
+            test_logits = predict(model, test_clips, forward=forward)["fused"]
             top1 = _accuracy(test_logits, test_clips.label)
             done = done.model_copy(update={"test_top1": top1})
         progress.add(done.model_dump(), seconds=time.perf_counter() - start)
-        due = last or epoch % execution.checkpoint_every == 0
+        every = execution.checkpoint_every
+        due = every and (last or epoch % every == 0)
         if checkpoint and due and fabric.is_global_zero:
             checkpoint.save(state, progress)
         report(done, progress.seconds)
 
     if test_logits is None:  # resumed after the last epoch
-        test_logits = predict(model, test_clips)["fused"]
+        test_logits = predict(model, test_clips, forward=forward)["fused"]
     return test_logits, progress
 
 
@@ -219,9 +221,10 @@ def train(
     if anew:  # if interrupted, the run resumes without ``anew``
         store.set_aside(experiment, seed)
         checkpoint.delete()
-    with _isolated_rng(seed, execution.threads):
-        origin, fabric = stamp(), execution.fabric()
-        network = _build_network(experiment, seed, train_set, fabric, execution)
+    with isolated_rng(seed, execution.threads):
+        with TURN:
+            origin, fabric = stamp(), execution.fabric()
+            network = _build_network(experiment, seed, train_set, fabric, execution)
         clips, test_clips = (
             DeviceClips(part, fabric.device, experiment.preprocessing)
             for part in (train_set, test_set)
@@ -258,9 +261,24 @@ def train(
     return record
 
 
+_isolated = False
+
+
 @contextmanager
-def _isolated_rng(seed: int, threads: int) -> Iterator[None]:
-    """Seed and configure PyTorch for a run; restore the caller's state afterwards."""
+def isolated_rng(seed: int, threads: int) -> Iterator[None]:
+    """Seed and configure PyTorch for a run; restore the caller's state afterwards.
+
+    Within another such block this does nothing: runs that share a process, in threads,
+    share its generators.
+
+    Args:
+        seed: seed of PyTorch's global generators.
+        threads: number of CPU threads; 0 leaves it as it is.
+    """
+    global _isolated
+    if _isolated:
+        yield
+        return
     before = torch.get_num_threads(), torch.backends.cudnn.benchmark
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
@@ -268,12 +286,12 @@ def _isolated_rng(seed: int, threads: int) -> Iterator[None]:
         if threads:
             torch.set_num_threads(threads)
         # Batches have few different shapes: let cuDNN benchmark its algorithms.
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = _isolated = True
         try:
             yield
         finally:
             torch.set_num_threads(before[0])
-            torch.backends.cudnn.benchmark = before[1]
+            torch.backends.cudnn.benchmark, _isolated = before[1], False
 
 
 def _build_network(
@@ -362,13 +380,21 @@ def _accuracy(logits: Tensor, label: Tensor) -> float:
     return (logits.argmax(1) == label).double().mean().item()
 
 
-def _check_finite(done: Epoch, experiment: Experiment, seed: int) -> None:
+def _check_finite(
+    done: Epoch, experiment: Experiment, seed: int, execution: Execution
+) -> None:
     """Raise a TrainingError if the loss of an epoch is not finite."""
-    if not math.isfinite(done.loss):
-        raise TrainingError(
-            f"{experiment.key} seed {seed}: the loss of epoch {done.epoch} is "
-            f"{done.loss}; try --precision 32-true, or a smaller training.learning_rate"
-        )
+    if math.isfinite(done.loss):
+        return
+    tries = ["a smaller training.learning_rate"]
+    if execution.graphs:
+        tries.insert(0, "no --graphs")
+    if execution.precision != "32-true":
+        tries.insert(0, "--precision 32-true")
+    raise TrainingError(
+        f"{experiment.key} seed {seed}: the loss of epoch {done.epoch} is {done.loss}; "
+        f"try {', or '.join(tries)}"
+    )
 
 
 def _result_fields(

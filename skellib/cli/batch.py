@@ -12,6 +12,7 @@ import typer
 from skellib.cli.options import (
     TABLE_NAMES,
     AcceleratorOption,
+    CheckpointEveryOption,
     CheckpointsOption,
     CompileOption,
     DatasetsOption,
@@ -76,6 +77,7 @@ def reproduce(
     compile: CompileOption = False,
     graphs: GraphsOption = False,
     threads: ThreadsOption = 0,
+    checkpoint_every: CheckpointEveryOption = 1,
 ) -> None:
     """Train the runs that have no record, then execute the notebooks of the book.
 
@@ -97,7 +99,14 @@ def reproduce(
             workers=workers,
             scheduler=scheduler,
             devices=devices,
-            execution=execution_of(accelerator, precision, compile, graphs, threads),
+            execution=execution_of(
+                accelerator,
+                precision,
+                compile,
+                graphs,
+                threads,
+                checkpoint_every=checkpoint_every,
+            ),
             out=out,
         )
     except (NotebookError, RunError) as error:
@@ -118,10 +127,18 @@ def queue(
         bool,
         typer.Option(
             "--run",
-            help="Train the runs on this machine, one after another. Start the command "
-            "several times to train several runs at once.",
+            help="Train the runs on this machine, one after another. To train several "
+            "at once, give --streams or start the command several times.",
         ),
     ] = False,
+    streams: Annotated[
+        int,
+        typer.Option(
+            help="Number of runs at once in this process, each on a CUDA stream of its "
+            "own; several need --graphs.",
+            min=1,
+        ),
+    ] = 1,
     concurrent_runs: Annotated[
         int,
         typer.Option(
@@ -142,6 +159,7 @@ def queue(
     compile: CompileOption = False,
     graphs: GraphsOption = False,
     threads: ThreadsOption = 0,
+    checkpoint_every: CheckpointEveryOption = 1,
 ) -> None:
     """Print the runs that have no record, most valuable first, with estimated minutes.
 
@@ -184,9 +202,11 @@ def queue(
                 graphs,
                 threads,
                 concurrent_runs=concurrent_runs,
+                checkpoint_every=checkpoint_every,
             ),
             root=root,
             checkpoints=checkpoints,
+            streams=streams,
         )
     except execute.RunError as error:
         print(f"skellib: {error}", file=sys.stderr)

@@ -69,10 +69,13 @@ CompileOption = Annotated[
     bool, typer.Option("--compile", help="Compile the network by torch.compile.")
 ]
 GraphsOption = Annotated[
-    bool, typer.Option("--graphs", help="Run each training step as one CUDA graph.")
+    bool, typer.Option("--graphs", help="Run each batch as one CUDA graph.")
 ]
 ThreadsOption = Annotated[
     int, typer.Option(help="CPU threads; 0 leaves the choice to PyTorch.", min=0)
+]
+CheckpointEveryOption = Annotated[
+    int, typer.Option(help="Epochs between checkpoints; 0 for none.", min=0)
 ]
 
 
@@ -115,6 +118,7 @@ def execution_of(
     devices: int = 1,
     nodes: int = 1,
     concurrent_runs: int = 1,
+    checkpoint_every: int = 1,
 ) -> Execution:
     """Build the execution settings from the options of the same names."""
     from skellib.training import Execution
@@ -128,6 +132,7 @@ def execution_of(
         graphs=graphs,
         threads=threads,
         concurrent_runs=concurrent_runs,
+        checkpoint_every=checkpoint_every,
     )
 
 

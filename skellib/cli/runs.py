@@ -9,6 +9,7 @@ import typer
 
 from skellib.cli.options import (
     AcceleratorOption,
+    CheckpointEveryOption,
     CheckpointsOption,
     CompileOption,
     DatasetOption,
@@ -69,6 +70,7 @@ def train(
     compile: CompileOption = False,
     graphs: GraphsOption = False,
     threads: ThreadsOption = 0,
+    checkpoint_every: CheckpointEveryOption = 1,
 ) -> None:
     """Train the final model, or a variant of it, and write the record of the run.
 
@@ -105,7 +107,14 @@ def train(
         store=store,
         checkpoints=checkpoints,
         execution=execution_of(
-            accelerator, precision, compile, graphs, threads, devices, nodes
+            accelerator,
+            precision,
+            compile,
+            graphs,
+            threads,
+            devices,
+            nodes,
+            checkpoint_every=checkpoint_every,
         ),
         anew=anew,
     )

@@ -8,7 +8,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from skellib.records import RecordStore, RunRecord
 from skellib.reproduction.estimates import Estimates
 from skellib.reproduction.locks import run_lock
 from skellib.reproduction.plan import Run, missing, recorded
-from skellib.training import Execution, train
+from skellib.training import Execution, isolated_rng, train
 
 POLL_SECONDS = 1.0
 """Seconds between checks on runs that other processes are training."""
@@ -104,8 +105,9 @@ def run_within_budget(
     execution: Execution | None = None,
     root: Path | str | None = None,
     checkpoints: Path | str | None = None,
+    streams: int = 1,
 ) -> list[RunRecord]:
-    """Train the runs of a queue that fit into a time budget, one after another.
+    """Train the runs of a queue that fit into a time budget.
 
     The next run is always the first of the queue whose estimate fits into the remaining
     time. Its record is written as soon as it ends, and improves the later estimates. On
@@ -119,47 +121,116 @@ def run_within_budget(
         budget: minutes; by default unlimited.
         estimates: estimates for this device, updated after each run.
         execution, root, checkpoints: as in :func:`ensure_records`.
+        streams: number of runs at the same time, each in a thread and on a CUDA stream
+            of its own. Their dropout masks come from one generator, so that these
+            depend on timing.
 
     Returns:
         The new records.
 
     Raises:
-        InputError: if a record is damaged or belongs to another run.
+        InputError: if a record is damaged or belongs to another run, or several streams
+            are to be used without CUDA graphs.
         RunError: at the end, if runs failed.
     """
-    start = time.monotonic()
-    context = RunContext(store, checkpoints, root, execution or Execution())
-    pending, new = missing(queue, store), []
-    failures: dict[Run, Exception] = {}
-
-    def remaining() -> float:
-        elapsed = (time.monotonic() - start) / 60
-        return float("inf") if budget is None else budget - elapsed
-
-    while pending and remaining() > 0:
-        first = pending[0]
-        if estimates.accelerator == "cuda" and not estimates.has(first.experiment):
-            context.time_trial(first, estimates)
-        run = _first_that_fits(pending, estimates, remaining())
-        if run is None:
-            break
-        pending.remove(run)
-        known = recorded(run, store)
-        if known is not None:  # another process has trained it in the meantime
-            estimates.add_record(known)
-            continue
-        expected = estimates.minutes(run)
-        ((_, outcome),) = _run_here(context, [run])
-        if outcome is None:
-            continue
-        if isinstance(outcome, RunRecord):
-            estimates.add_record(outcome)
-            new.append(outcome)
-        else:
-            failures[run] = outcome
-        print(_result_line(run, outcome, expected), flush=True)
+    execution = execution or Execution()
+    if streams > 1:
+        if not execution.graphs:
+            raise InputError("several streams need --graphs")
+        shared = streams * execution.concurrent_runs
+        execution = replace(execution, concurrent_runs=shared)
+    context = RunContext(store, checkpoints, root, execution, streams=streams)
+    spending = _Spending(missing(queue, store), budget, estimates, context)
+    if streams == 1:
+        spending.work()
+    else:
+        with isolated_rng(0, execution.threads), ThreadPoolExecutor(streams) as pool:
+            for worker in [pool.submit(spending.work) for _ in range(streams)]:
+                worker.result()
+    new, failures = spending.new, spending.failures
     _raise_failures(failures, len(new) + len(failures))
     return new
+
+
+class _Spending:
+    """Spend a time budget on a queue of runs, in one or several threads.
+
+    Args:
+        pending: runs, most valuable first; those that were started are removed.
+        budget: minutes; None for unlimited.
+        estimates: estimates for this device, updated after each run.
+        context: how to train.
+
+    Attributes:
+        new: the new records.
+        failures: errors by run.
+    """
+
+    def __init__(
+        self,
+        pending: list[Run],
+        budget: float | None,
+        estimates: Estimates,
+        context: RunContext,
+    ) -> None:
+        self.pending, self.estimates, self.context = pending, estimates, context
+        minutes = float("inf") if budget is None else budget
+        self.end = time.monotonic() / 60 + minutes
+        self.new: list[RunRecord] = []
+        self.failures: dict[Run, Exception] = {}
+        self.turn = threading.Lock()
+
+    def work(self) -> None:
+        """Train the next run that fits, until none does."""
+        with _cuda_stream() if self.context.streams > 1 else nullcontext():
+            while True:
+                with self.turn:
+                    run = self._next()
+                    if run is None:
+                        return
+                    expected = self.estimates.minutes(run)
+                ((_, outcome),) = _run_here(self.context, [run])
+                with self.turn:
+                    self._note(run, outcome, expected)
+
+    def _next(self) -> Run | None:
+        """Take the next run to train out of the queue; return None if none fits."""
+        while self.pending and self._remaining() > 0:
+            first = self.pending[0].experiment
+            if self.estimates.accelerator == "cuda" and not self.estimates.has(first):
+                self.context.time_trial(self.pending[0], self.estimates)
+            run = _first_that_fits(self.pending, self.estimates, self._remaining())
+            if run is None:
+                return None
+            self.pending.remove(run)
+            known = recorded(run, self.context.store)
+            if known is None:
+                return run
+            # Another process has trained it in the meantime.
+            self.estimates.add_record(known)
+        return None
+
+    def _remaining(self) -> float:
+        """Return the remaining minutes."""
+        return self.end - time.monotonic() / 60
+
+    def _note(self, run: Run, outcome: Outcome, expected: float) -> None:
+        """Note how a run ended, and print it, unless another process trains it."""
+        if outcome is None:
+            return
+        if isinstance(outcome, RunRecord):
+            self.estimates.add_record(outcome)
+            self.new.append(outcome)
+        else:
+            self.failures[run] = outcome
+        print(_result_line(run, outcome, expected), flush=True)
+
+
+def _cuda_stream() -> AbstractContextManager[Any]:
+    """Use a CUDA stream of its own in this thread; do nothing without a GPU."""
+    if not torch.cuda.is_available():
+        return nullcontext()
+    return torch.cuda.stream(torch.cuda.Stream())
 
 
 def _first_that_fits(
@@ -179,6 +250,7 @@ class RunContext:
         root: folder of packed data sets.
         execution: execution settings of each run.
         gpus: identifiers of the GPUs that the workers share.
+        streams: number of runs that this process trains at the same time.
     """
 
     store: RecordStore
@@ -186,11 +258,13 @@ class RunContext:
     root: Path | str | None = None
     execution: Execution = Execution()
     gpus: tuple[str, ...] = ()
+    streams: int = 1
 
     def train(self, run: Run) -> RunRecord | None:
         """Train a run unless it has a record; return None if another process does."""
         record = self.store.path(run.experiment, run.seed)
-        with _process_lock, run_lock(record) as acquired:
+        alone = _process_lock if self.streams == 1 else nullcontext()
+        with alone, run_lock(record) as acquired:
             if not acquired:
                 return None
             known = recorded(run, self.store)

@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
 from skellib.batches import DeviceClips
+from skellib.checkpoint import Checkpoint
 from skellib.data import load
 from skellib.errors import InputError
 from skellib.evaluation import predict
@@ -189,9 +191,22 @@ def test_a_hostile_checkpoint_does_not_execute(experiment, data, tmp_path, monke
 
 def test_a_loss_that_is_not_finite_stops_the_run(experiment, data, tmp_path):
     wild = experiment.replace(**{"training.learning_rate": 1e30})
-    with pytest.raises(TrainingError, match="the loss of epoch"):
+    with pytest.raises(TrainingError) as caught:
         run(wild, data, tmp_path)
+    assert str(caught.value).endswith("nan; try a smaller training.learning_rate")
     assert not list(tmp_path.glob("**/*.json"))
+    half = replace(CPU, precision="bf16-mixed", graphs=True)
+    with pytest.raises(
+        TrainingError, match="--precision 32-true, or no --graphs, or a smaller"
+    ):
+        run(wild, data, tmp_path, execution=half)
+
+
+def test_no_checkpoint_if_none_is_wanted(experiment, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Checkpoint, "save", None)
+    run(experiment, data, tmp_path, execution=replace(CPU, checkpoint_every=0))
+    with pytest.raises(InputError, match="checkpoint_every is -1, below 0"):
+        replace(CPU, checkpoint_every=-1)
 
 
 def test_saved_network_predicts_what_the_record_says(undisturbed, experiment, data):

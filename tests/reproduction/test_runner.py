@@ -373,6 +373,27 @@ def test_spend_without_a_budget_does_all_and_writes_each(root, undisturbed, tmp_
     assert len(list(store)) == 3  # one was known, one is held by somebody else
 
 
+def test_runs_on_streams_share_a_process(root, undisturbed, tmp_path):
+    """Without a GPU there are no streams, and threads of CPU work instead."""
+    options = {
+        "estimates": Estimates([], "this", "cpu", root),
+        "root": root,
+        "checkpoints": tmp_path / "checkpoints",
+        "streams": 3,
+    }
+    store = RecordStore(tmp_path / "records")
+    wild = tiny(**{"training.learning_rate": 1e30})
+    queue = [wild, *few_runs()]
+    with pytest.raises(InputError, match="several streams need --graphs"):
+        run_within_budget(queue, store, execution=CPU, **options)
+    graphs = dataclasses.replace(CPU, graphs=True)
+    with pytest.raises(RunError, match="1 of 5 runs failed"):
+        run_within_budget(queue, store, execution=graphs, **options)
+    made = [store.get(run.experiment, run.seed) for run in few_runs()]
+    assert numbers(made) == numbers(undisturbed)
+    assert {record.execution["concurrent_runs"] for record in made} == {3}
+
+
 # Records
 
 
@@ -432,7 +453,7 @@ def test_a_run_that_fails_does_not_stop_the_others(root, tmp_path, capsys):
     with pytest.raises(RunError, match="1 of 2 runs failed; first: nucla") as caught:
         go(runs, tmp_path, root, progress=True)
     assert isinstance(caught.value.__cause__, TrainingError)
-    assert "is nan; try --precision 32-true" in capsys.readouterr().out
+    assert "is nan; try a smaller training.learning_rate" in capsys.readouterr().out
     store = RecordStore(tmp_path / "records")
     assert plan.missing(runs, store) == runs[:1]
 
