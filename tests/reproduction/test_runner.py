@@ -182,7 +182,7 @@ def test_default_data_sets(root, tmp_path):
     assert {r.experiment.dataset for r in prepared} == {"nucla", "sbu"}
     # Of a data set that the paper does not have: only the book's own rows on it.
     labels = {r.label.partition(" ")[0] for r in prepared if r.experiment.fold}
-    assert labels == {"Other"}
+    assert labels == {"Other", "Peers"}
     with pytest.raises(InputError, match="skellib prepare nucla"):
         plan.runs(profile="full", root=tmp_path)
     with pytest.raises(InputError, match="skellib prepare sbu"):
