@@ -21,7 +21,8 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import lr_scheduler
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import MultiplicativeLR
 from tqdm import tqdm
 
 from skellib.batches import DeviceClips
@@ -103,7 +104,7 @@ def fit(
     clipped = bool(settings.clip_norm) and execution.precision == "16-mixed"
     plain = OPTIMIZERS.find(settings.optimizer)(
         network.parameters(),
-        lr=settings.learning_rate,
+        lr=settings.learning_rate / max(1, settings.warm_up),
         weight_decay=settings.weight_decay,
         fused=fabric.device.type in ("cpu", "cuda") and not clipped,
     )
@@ -318,17 +319,15 @@ def nesterov(parameters: Iterable[Tensor], **options: Any) -> torch.optim.SGD:
     return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options)
 
 
-def _schedule(
-    optimizer: torch.optim.Optimizer, settings: TrainingConfig
-) -> lr_scheduler.LRScheduler:
+def _schedule(optimizer: Optimizer, settings: TrainingConfig) -> MultiplicativeLR:
     """Create the schedule of the learning rate, which is stepped after each epoch."""
-    parts: list[lr_scheduler.LRScheduler]
-    parts = [lr_scheduler.ExponentialLR(optimizer, settings.lr_decay)]
-    if settings.milestones:
-        parts.append(lr_scheduler.MultiStepLR(optimizer, list(settings.milestones)))
-    if epochs := settings.warm_up:
-        parts.append(lr_scheduler.LinearLR(optimizer, 1 / epochs, 1, epochs - 1))
-    return lr_scheduler.ChainedScheduler(parts)
+
+    def factor(epoch: int) -> float:
+        tenth = 0.1 if epoch in settings.milestones else 1.0
+        rise = (epoch + 1) / epoch if epoch < settings.warm_up else 1.0
+        return settings.lr_decay * tenth * rise
+
+    return MultiplicativeLR(optimizer, factor)
 
 
 def _seed_rank(fabric: Fabric, seed: int, epoch: int) -> None:

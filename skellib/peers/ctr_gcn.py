@@ -12,7 +12,7 @@ from skellib.peers.graph import GraphNetwork, convolution, shortcut
 
 
 class RefinedConvolution(nn.Module):
-    """Mix the joints by a graph of its own for each channel (Eq. 4-9).
+    """Mix the joints of each channel by a graph of its own (Section 3.2).
 
     The graph is ``A + alpha Q``: ``A`` is learnt for all clips, from the skeleton on;
     ``Q`` is computed for each clip and channel from the differences of the joints,
@@ -59,7 +59,7 @@ class RefinedConvolution(nn.Module):
 
 
 class MultiScaleConvolution(nn.Module):
-    """Look at several spans of time in parallel (Section 3.4, Fig. 4).
+    """Look at several spans of time in parallel (Fig. 4).
 
     A quarter of the channels each: convolutions over 5 frames, and over 5 with one
     between any two; the maximum of 3 frames; and a pointwise convolution.
@@ -99,7 +99,7 @@ class CTRGCN(GraphNetwork):
     """Classify clips by CTR-GCN, one modality of the four that its ensemble sums.
 
     It has 1.447 M parameters and needs 1.94 G multiply-accumulates (NTU, 64 frames, two
-    bodies); the paper prints 1.46 M and 1.97 G.
+    bodies). The 1.46 M that is often quoted is for the 120 classes of NTU RGB+D 120.
 
     Args:
         shape: arguments of :class:`skellib.peers.graph.GraphNetwork`.

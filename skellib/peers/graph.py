@@ -24,13 +24,13 @@ CHANNELS = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
 
 
 def spatial_partition(layout: Layout) -> Tensor:
-    """Build the adjacency of a skeleton in the three subsets of ST-GCN (its Eq. 7).
+    """Build the adjacency of a skeleton in three subsets (ST-GCN, Section 3.4).
 
     The neighbours of a joint, at most one bone away, are those as far from the centre
     as the joint itself (it is one of them), those nearer to the centre (centripetal)
     and those further away (centrifugal). Distances are numbers of bones to the nearest
-    joint of ``layout.center``. Each subset is averaged: the rows are divided by its
-    size (Eq. 4), and are zero if it is empty.
+    joint of ``layout.center``. Each subset is averaged, as in ST-GCN's definition; the
+    rows of an empty one are zero.
 
     Args:
         layout: skeleton layout with N joints.

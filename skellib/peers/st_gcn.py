@@ -13,7 +13,7 @@ from skellib.peers.graph import GraphNetwork, convolution
 
 
 class SpatialConvolution(nn.Module):
-    """Mix the joints of a frame along the bones, ``sum_k (A_k * M_k) f W_k`` (Eq. 10).
+    """Mix the joints of a frame along the bones, ``sum_k W_k f (A_k * M_k)``.
 
     Args:
         in_channels, out_channels: channels before and after.
@@ -30,7 +30,7 @@ class SpatialConvolution(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Make all bones equally important (Section 3.6)."""
+        """Make all bones equally important (Section 3.5)."""
         nn.init.ones_(self.importance)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -99,8 +99,11 @@ def test_table_xi_counts_the_layers_of_agcn_alone():
     assert f"{2 * cost.operations / 1e9:.3f}" == "7.987"
 
 
-def test_true_operations_of_ctr_gcn():
+def test_ctr_gcn_as_it_is_quoted():
     assert f"{on_meta(CTRGCN)[1].macs / 1e9:.2f}" == "1.94"
+    more_classes = CTRGCN(num_classes=120, layout=LAYOUTS["ntu25"])
+    parameters = sum(p.numel() for p in more_classes.parameters())
+    assert f"{parameters / 1e6:.2f}" == "1.46"
 
 
 # --- the graph -----------------------------------------------------------------------

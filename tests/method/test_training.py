@@ -18,7 +18,7 @@ from skellib.errors import InputError
 from skellib.evaluation import predict
 from skellib.experiment import final_model
 from skellib.records import RecordStore
-from skellib.training import Execution, TrainingError, train
+from skellib.training import Execution, TrainingError, nesterov, train
 from skellib.weights import build_model, load_model, weights_path
 
 CPU = Execution(accelerator="cpu", threads=1, evaluate_every=2)
@@ -113,6 +113,38 @@ def test_the_callers_generator_is_left_alone(experiment, data, tmp_path):
 
 class Killed(Exception):
     pass
+
+
+def test_milestones_and_warm_up(experiment, data, tmp_path):
+    """A tenth from the epoch after each milestone; a rise from 1/3 of the rate."""
+    scheduled = experiment.replace(
+        **{
+            "training.optimizer": "sgd",
+            "training.learning_rate": 0.01,
+            "training.lr_decay": 0.5,
+            "training.warm_up": 3,
+            "training.milestones": (1, 3),
+        }
+    )
+    found = run(scheduled, data, tmp_path)
+    rates = [epoch.learning_rate for epoch in found.history]
+    by_hand = [0.01 / 3, 0.01 * 2 / 3 / 20, 0.01 / 400, 0.01 / 8000]
+    assert rates == pytest.approx(by_hand)
+
+
+def test_nesterov_against_its_formula():
+    """Momentum 0.9: v = 0.9 v + g, then a step by g + 0.9 v, times the rate."""
+    x = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
+    optimizer = nesterov([x], lr=0.1, weight_decay=0.5)
+    value, speed = 2.0, 0.0
+    for _ in range(3):
+        optimizer.zero_grad()
+        (x**2).sum().backward()
+        optimizer.step()
+        gradient = 2 * value + 0.5 * value
+        speed = 0.9 * speed + gradient
+        value -= 0.1 * (gradient + 0.9 * speed)
+    assert x.item() == pytest.approx(value)
 
 
 @pytest.mark.parametrize("after", [1, 3])

@@ -10,6 +10,7 @@ from skellib.errors import InputError
 from skellib.experiment import AUTHOR_HABITS, PROFILES, Experiment, final_model
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES
 from skellib.reproduction.paper_tables import TABLES, UCLA
+from skellib.variants import NETWORKS
 
 PRINTED = [number for number in TABLES if number != "Fig. 9"]
 
@@ -286,3 +287,46 @@ def test_the_rows_on_turned_clips_are_the_papers_rows_turned():
         turned = paper.experiment(UCLA, "laptop").replace(**CHOSEN_ROTATION)
         assert row.experiment(UCLA, "laptop") == turned
         assert turned.key != paper.experiment(UCLA, "laptop").key
+
+
+def test_the_peers_of_both_profiles():
+    """HCN is as wide as its paper's in both, the others narrow in profile laptop."""
+    table = OWN_TABLES["Peers"]
+    assert UCLA in table.columns
+    networks, widths = {}, {}
+    for row in table.rows:
+        for profile in PROFILES:
+            for column in table.columns:
+                e = row.experiment(column, profile)
+                networks[row.label] = e.model.network
+                widths[e.model.network, profile] = e.model.width
+                if e.model.network != "slnl_rfa":
+                    assert (e.loss.gamma, e.loss.margin) == (0, 0)
+                    assert e.model.frequency_attention == "none"
+    assert {*networks.values()} == set(NETWORKS)
+    assert {widths["hcn", profile] for profile in PROFILES} == {1}
+    assert {widths[name, "laptop"] for name in ("st_gcn", "agcn", "ctr_gcn")} == {0.25}
+    assert widths["st_gcn", "full"] == 1
+    queued = {row.label for row in table.rows if row.runs_in("laptop")}
+    assert queued == {"Baseline0", "SLnL-rFA+ML", "HCN", "ST-GCN"}
+    assert all(row.runs_in("full") for row in table.rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "network"), [("HCN", "hcn"), ("ST-GCN", "st_gcn"), ("CTR-GCN", "ctr_gcn")]
+)
+def test_parts_change_the_attention_and_the_loss_alone(name, network):
+    table = OWN_TABLES[f"Parts, {name}"]
+    for column in table.columns:
+        for profile in PROFILES:
+            plain, attention, loss, both = (
+                row.experiment(column, profile) for row in table.rows
+            )
+            assert plain.model.network == network
+            peer = OWN_TABLES["Peers"].row(name).experiment(column, profile)
+            assert plain.key == peer.key
+            smfl = {"loss.gamma": 2.0, "loss.margin": 0.6}
+            rfa = {"model.frequency_attention": "residual"}
+            assert attention == plain.replace(**rfa)
+            assert loss == plain.replace(**smfl)
+            assert both == plain.replace(**rfa, **smfl)
