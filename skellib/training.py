@@ -100,14 +100,7 @@ def fit(
     """
     execution, settings = execution or Execution(), experiment.training
     fabric = fabric or execution.fabric()
-    # With scaled losses, Fabric does not clip the gradients of a fused optimiser.
-    clipped = bool(settings.clip_norm) and execution.precision == "16-mixed"
-    plain = OPTIMIZERS.find(settings.optimizer)(
-        network.parameters(),
-        lr=settings.learning_rate / max(1, settings.warm_up),
-        weight_decay=settings.weight_decay,
-        fused=fabric.device.type in ("cpu", "cuda") and not clipped,
-    )
+    plain = _optimizer(network, settings, execution, fabric)
     model, optimizer = fabric.setup(network, plain)
     schedule = _schedule(plain, settings)
     step = execution.step(fabric, model, experiment.loss)
@@ -123,13 +116,7 @@ def fit(
         for x, y in _batches(clips, settings.batch_size, seed, epoch, fabric):
             optimizer.zero_grad(set_to_none=True)
             loss, logits = step(x, y)
-            if settings.clip_norm:
-                fabric.clip_gradients(
-                    model,
-                    optimizer,
-                    max_norm=settings.clip_norm,
-                    error_if_nonfinite=False,  # reported at the end of the epoch
-                )
+            _clip_gradients(fabric, model, optimizer, settings.clip_norm)
             optimizer.step()
             means.add(loss, logits, y)
         schedule.step()
@@ -328,6 +315,28 @@ def _schedule(optimizer: Optimizer, settings: TrainingConfig) -> MultiplicativeL
         return settings.lr_decay * tenth * rise
 
     return MultiplicativeLR(optimizer, factor)
+
+
+def _optimizer(
+    network: nn.Module, settings: TrainingConfig, execution: Execution, fabric: Fabric
+) -> Optimizer:
+    """Create the optimiser, with fused kernels where they can be used."""
+    # With scaled losses, Fabric does not clip the gradients of a fused optimiser.
+    clipped = bool(settings.clip_norm) and execution.precision == "16-mixed"
+    return OPTIMIZERS.find(settings.optimizer)(
+        network.parameters(),
+        lr=settings.learning_rate / max(1, settings.warm_up),  # see _schedule
+        weight_decay=settings.weight_decay,
+        fused=fabric.device.type in ("cpu", "cuda") and not clipped,
+    )
+
+
+def _clip_gradients(
+    fabric: Fabric, model: Any, optimizer: Any, norm: float | None
+) -> None:
+    """Scale the gradients down to a norm, if one is set."""
+    if norm:
+        fabric.clip_gradients(model, optimizer, max_norm=norm, error_if_nonfinite=False)
 
 
 def _seed_rank(fabric: Fabric, seed: int, epoch: int) -> None:

@@ -128,7 +128,7 @@ def test_milestones_and_warm_up(experiment, data, tmp_path):
     )
     found = run(scheduled, data, tmp_path)
     rates = [epoch.learning_rate for epoch in found.history]
-    by_hand = [0.01 / 3, 0.01 * 2 / 3 / 20, 0.01 / 400, 0.01 / 8000]
+    by_hand = [0.01 / 3, 0.01 * 2 / 3 / 20, 0.01 / 40, 0.01 / 800]
     assert rates == pytest.approx(by_hand)
 
 
