@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP
 
 import pytest
@@ -43,6 +44,13 @@ def test_printed_numbers_that_no_single_run_has(page, printed):
     assert f"since {100 * share:.0f} % of all numbers" in page
     assert round(share * len(printed)) == sum(possible)  # as many as chance would give
     assert f"which is {100 / CLIPS:.2f} points" in page
+
+
+def test_clips_of_the_twin_free_protocol(root):
+    card = json.loads((root / "data" / "cards" / "nucla.json").read_text("utf-8"))
+    (found,) = (p for p in card["protocols"] if p["name"] == "cross_view_untwinned")
+    page = " ".join((root / "book" / "leaves_open.md").read_text("utf-8").split())
+    assert f"{found['train']} clips train, and all {found['test']}, of all ten" in page
 
 
 def test_averages_that_would_explain_them(page, printed):

@@ -124,6 +124,11 @@ def test_the_published_counts() -> None:
     (cross_view,) = (p for p in nucla.protocols if p.name == "cross_view")
     assert (cross_view.train, cross_view.test) == (1020, 464)
     assert cross_view.leaked == {"exact": 95}
+    untwinned = {p.name: p for p in nucla.protocols if p.name.endswith("_untwinned")}
+    assert len(untwinned) == 4
+    assert not any("exact" in p.leaked for p in untwinned.values())
+    whole = untwinned["cross_view_untwinned"]
+    assert (whole.train, whole.test) == (1020 - 95, 464)
     assert nucla.duplicates["overlap"] == 16
     assert [c.median_frames for c in nucla.classes][6:8] == [85, 54]
     assert (utd.clips, utd.protocols[0].train) == (861, 431)
