@@ -12,7 +12,7 @@ left side of a person who faces the camera has the smaller x.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -460,7 +460,7 @@ def _film(joints: np.ndarray, take: _Take, view: int) -> np.ndarray:
 def generate(
     seed: int = 0,
     takes: int = 2,
-    subjects: int = 8,
+    subjects: int | Sequence[int] = 8,
     views: int = 3,
     layout: str = "kinect20",
     bodies: int = 1,
@@ -474,7 +474,7 @@ def generate(
     Args:
         seed: seed of all random numbers.
         takes: takes of each class by each subject.
-        subjects: number of subjects, numbered from 1.
+        subjects: number of subjects, numbered from 1; or the numbers themselves.
         views: number of cameras, 1 to 3, numbered from 1.
         layout: ``"kinect20"`` or ``"ntu25"``.
         bodies: 2 adds an idle person, absent (zeros) in some frames and clips.
@@ -487,10 +487,12 @@ def generate(
     Raises:
         InputError: an argument out of range.
     """
+    people = range(1, subjects + 1) if isinstance(subjects, int) else subjects
     for argument, value, low, high in (
         ("seed", seed, 0, 2**63),
         ("takes", takes, 1, 99),
-        ("subjects", subjects, 1, 99),
+        ("subjects", min(people, default=0), 1, 99),
+        ("subjects", max(people, default=0), 1, 99),
         ("views", views, 1, len(CAMERAS)),
         ("bodies", bodies, 1, 2),
     ):
@@ -501,7 +503,7 @@ def generate(
     _check_layout(layout)
     clips, rows = [], []
     for label in range(len(CLASSES)):
-        for subject in range(1, subjects + 1):
+        for subject in people:
             for take in range(1, takes + 1):
                 filmed = _takes_views(
                     (seed, label, subject, take), views, layout, bodies, noise
@@ -520,7 +522,7 @@ def generate(
         classes=CLASSES,
         key=KEY,
         source=(
-            f"generated: seed {seed}, {subjects} subjects, {takes} takes, {views} "
+            f"generated: seed {seed}, {len(people)} subjects, {takes} takes, {views} "
             f"views, noise {noise} m"
         ),
     )

@@ -1,7 +1,7 @@
 """Every plot of the book: one palette, one style, safe for colour-blind readers.
 
 Functions take NumPy arrays or tensors on the CPU and return a matplotlib ``Figure`` (or
-an ``IPython.display.HTML``); they do not show, save or close anything. Names in the
+HTML); they do not show, save or close anything. Names in the
 docstrings such as "Fig. 7" are the paper's figures that they redraw.
 """
 
@@ -16,7 +16,6 @@ from skellib.figures.diagrams import (
     network_diagram,
 )
 from skellib.figures.maps import affinity, frequency_map, frequency_maps, masks, matrix
-from skellib.figures.player import player, players
 from skellib.figures.results import (
     by_seed,
     comparisons,
@@ -40,6 +39,15 @@ from skellib.figures.style import (
     canvas,
     style,
 )
+from skellib.figures.widgets import (
+    affinity_explorer,
+    classifier,
+    confusion_explorer,
+    loss_explorer,
+    player,
+    players,
+    spectrum_explorer,
+)
 
 __all__ = [
     "CATEGORICAL",
@@ -47,13 +55,16 @@ __all__ = [
     "PALETTE",
     "SEQUENTIAL",
     "affinity",
+    "affinity_explorer",
     "attention_diagram",
     "block_diagram",
     "by_seed",
     "canvas",
     "changes",
+    "classifier",
     "comparisons",
     "confusion",
+    "confusion_explorer",
     "confusions",
     "data_card",
     "divergences",
@@ -70,6 +81,7 @@ __all__ = [
     "layout_sketch",
     "layout_sketches",
     "loss_curves",
+    "loss_explorer",
     "masks",
     "matrix",
     "mutual_weight",
@@ -79,6 +91,7 @@ __all__ = [
     "players",
     "rest_pose",
     "skeleton_frames",
+    "spectrum_explorer",
     "style",
     "trajectories",
 ]

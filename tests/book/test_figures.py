@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -235,117 +232,6 @@ def test_strip_refuses_what_does_not_fit():
         figures.skeleton_frames(np.ones((4, 1, 19, 3)), KINECT)
     with pytest.raises(InputError, match="7 is not in a clip of 4"):
         figures.skeleton_frames(standing(KINECT), KINECT, frames=[7])
-
-
-# ---------------------------------------------------------------- player
-
-
-class _Page(HTMLParser):
-    """Checks that tags nest, and keeps them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict]] = []
-        self.feed(page)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag != "input":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def _settings(page: str) -> dict:
-    found = re.search(r'\)\("[0-9a-f]{12}",(\{.*\})\)</script>$', page, re.S)
-    assert found
-    return json.loads(found[1])
-
-
-def _decoded(clip: dict) -> np.ndarray:
-    words = np.frombuffer(base64.b64decode(clip["data"]), "<i2")
-    return words.reshape(*clip["shape"], 3)
-
-
-def test_player_page_is_valid_small_and_offline():
-    clip = standing(KINECT, 60)
-    page = figures.player(clip, KINECT, title="A <b> & c", label="wave").data
-    tags = _Page(page).tags
-    assert len(page.encode()) < 25_000
-    assert "http" not in page
-    assert "//" not in page.replace("</", "")
-    assert "A &lt;b&gt; &amp; c" in page
-    canvas = next(attrs for tag, attrs in tags if tag == "canvas")
-    assert canvas["role"] == "img"
-    assert canvas["tabindex"] == "0"
-    assert canvas["aria-label"].startswith("Moving skeleton: wave.")
-    slider = next(attrs for tag, attrs in tags if tag == "input")
-    assert slider["max"] == "59"
-    assert slider["aria-label"]
-    assert "prefers-reduced-motion" in page
-    assert not any("id" in attrs for _, attrs in tags)
-
-
-def test_player_is_deterministic_and_tells_clips_apart():
-    clip = standing(KINECT)
-    page = figures.player(clip, KINECT).data
-    assert page == figures.player(clip.copy(), KINECT).data
-    key = re.compile(r'data-skeleton-player="(\w+)"')
-    other = figures.player(clip[:2], KINECT).data
-    assert key.findall(page)[0] != key.findall(other)[0]
-
-
-def test_player_keeps_coordinates_within_a_millimetre():
-    clip = standing(KINECT, 5) + np.arange(5).reshape(-1, 1, 1, 1) * [0.8, 0, 0.3]
-    packed = _settings(figures.player(clip, KINECT).data)["clips"][0]
-    whole = _decoded(packed).astype(float)
-    bone = np.linalg.norm(clip[:, 0, 13] - clip[:, 0, 12], axis=-1)
-    unit = np.ptp(whole[..., 1]) / np.ptp(clip[..., 1])
-    drawn = np.linalg.norm(whole[:, 0, 13] - whole[:, 0, 12], axis=-1) / unit
-    np.testing.assert_allclose(drawn, bone, atol=1e-3)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_player_marks_missing_joints_and_absent_bodies(layout):
-    clip = standing(layout, 3, 2)
-    clip[1, 0, 3] = 0
-    clip[:, 1] = 0
-    packed = _settings(figures.player(clip, layout).data)["clips"][0]
-    missing = (_decoded(packed) == -32768).all(axis=-1)
-    expected = np.zeros((3, 2, layout.size), bool)
-    expected[1, 0, 3] = expected[:, 1] = True
-    np.testing.assert_array_equal(missing, expected)
-    assert len(packed["bones"]) == len(layout.bones)
-    assert packed["flat"] == (layout.dims == 2)
-
-
-def test_player_of_nothing_tracked_still_works():
-    packed = _settings(figures.player(np.zeros((2, 1, 20, 3)), KINECT).data)["clips"][0]
-    assert (_decoded(packed) == -32768).all()
-    assert packed["top"] > packed["floor"]
-    assert packed["radius"] > 0
-
-
-def test_players_share_one_time_axis():
-    clips = [standing(KINECT, 3), standing(get("openpose18"), 7)]
-    page = figures.players(clips, [KINECT, get("openpose18")], ["a", "b"], fps=15).data
-    assert sum(tag == "canvas" for tag, _ in _Page(page).tags) == 2
-    settings = _settings(page)
-    assert settings["frames"] == 7
-    assert settings["fps"] == 15
-    with pytest.raises(InputError, match="2 clips, 1 layouts"):
-        figures.players(clips, [KINECT])
-    with pytest.raises(InputError, match="at least one"):
-        figures.players([], KINECT)
-
-
-def test_player_text_cannot_end_its_script():
-    page = figures.player(standing(KINECT), KINECT, label="</script><b>").data
-    assert page.count("</script>") == 1
 
 
 # ---------------------------------------------------------------- curves

@@ -60,8 +60,12 @@ def test_the_seed_decides(packed: PackedDataset) -> None:
     assert generate(seed=1).fingerprint != packed.fingerprint
 
 
-def test_a_smaller_set_is_a_part_of_a_larger(packed: PackedDataset) -> None:
-    small = generate(takes=1, subjects=2, views=1)
+@pytest.mark.parametrize("subjects", [2, [5, 3]])
+def test_a_smaller_set_is_a_part_of_a_larger(
+    packed: PackedDataset, subjects: int | list[int]
+) -> None:
+    small = generate(takes=1, subjects=subjects, views=1)
+    assert len(small) == 24
     at = {name: i for i, name in enumerate(packed.name.tolist())}
     for i, name in enumerate(small.name.tolist()):
         assert np.array_equal(small.clip(i), packed.clip(at[name]))
@@ -237,6 +241,8 @@ def test_bad_arguments_are_named() -> None:
         {"views": 0},
         {"takes": 0},
         {"subjects": 0},
+        {"subjects": [3, 0]},
+        {"subjects": []},
         {"bodies": 3},
         {"layout": "sbu15"},
         {"noise": -1},

@@ -1,26 +1,17 @@
-"""An interactive skeleton player: a canvas and a small script, offline, per clip 10 kB.
-
-The page's part is in ``player.js`` and ``player.css`` beside this file.
-"""
+"""An interactive skeleton player: a canvas and a small script, about 10 kB a clip."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from html import escape
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from skellib.errors import InputError
-from skellib.figures.skeletons import bodies, bone_side, present, project
+from skellib.figures.skeletons import bodies, present, project
+from skellib.figures.widgets.page import Widget, button, canvas, skeleton, widget
 from skellib.layouts import Layout
-
-if TYPE_CHECKING:
-    from IPython.display import HTML
 
 MISSING = -32768  # the value that marks a joint as not tracked
 LARGEST = 30000  # coordinates span -LARGEST to LARGEST: finer than 1 mm below 60 m
@@ -33,7 +24,7 @@ def player(
     title: str | None = None,
     label: str | None = None,
     view: tuple[float, float] = (20.0, 12.0),
-) -> HTML:
+) -> Widget:
     """Make an interactive player of one clip.
 
     Play and pause, a scrubber, drag or arrow keys to turn. It starts paused where the
@@ -62,7 +53,7 @@ def players(
     title: str | None = None,
     fps: float = 30,
     view: tuple[float, float] = (20.0, 12.0),
-) -> HTML:
+) -> Widget:
     """Play several clips side by side, on one time axis, rotated together.
 
     A clip shorter than the longest stays at its last frame.
@@ -78,8 +69,6 @@ def players(
     Raises:
         InputError: nothing to show, counts differ, or a shape does not fit its layout.
     """
-    from IPython.display import HTML  # only notebooks have it
-
     layouts = [layout] * len(clips) if isinstance(layout, Layout) else list(layout)
     captions = [""] * len(clips) if titles is None else list(titles)
     if not clips or not len(clips) == len(layouts) == len(captions):
@@ -88,45 +77,26 @@ def players(
             "titles; give at least one clip, and as many of each"
         )
     packed = [_pack(clip, own) for clip, own in zip(clips, layouts, strict=True)]
+    frames = max(clip["shape"][0] for clip in packed)
     settings = {
         "clips": packed,
-        "frames": max(clip["shape"][0] for clip in packed),
+        "frames": frames,
         "fps": fps,
         "view": np.radians(view).round(4).tolist(),
     }
-    return HTML(_page(settings, captions, title))
-
-
-def _page(
-    settings: Mapping[str, Any], captions: Sequence[str], title: str | None
-) -> str:
-    """Write a player's page part: style, canvases, controls and script."""
-    text = json.dumps(settings, separators=(",", ":")).replace("<", "\\u003c")
-    frames = settings["frames"]
-    words = "\n".join([title or "", *captions, text])
-    key = hashlib.sha256(words.encode()).hexdigest()[:12]
-    canvases = "".join(_canvas(caption, title) for caption in captions)
-    heading = f'<p class="title">{escape(title)}</p>' if title else ""
-    return (
-        f"<style>{_asset('player.css')}</style>"
-        f'<div class="skeleton-player" data-skeleton-player="{key}">{heading}'
-        f'<div class="row">{canvases}</div>'
-        '<div class="bar"><button type="button">Play</button>'
+    body = (
+        f'<div class="row">{"".join(_canvas(text, title) for text in captions)}</div>'
+        f'<div class="bar">{button("play", "Play")}'
         f'<input type="range" min="0" max="{frames - 1}" value="0" aria-label="Frame">'
         f"<output>1 / {frames}</output></div>"
-        "<noscript>The moving skeleton needs JavaScript.</noscript></div>"
-        f'<script>({_asset("player.js")})("{key}",{text})</script>'
     )
+    return widget("player", settings, body, title)
 
 
 def _canvas(caption: str, title: str | None) -> str:
     name = " ".join(["Moving skeleton:", caption or title or "one clip"])
     hint = "Drag or use the arrow keys to rotate, the space bar to play or pause."
-    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return (
-        f'<figure><canvas role="img" tabindex="0" aria-label="{escape(name)}. {hint}">'
-        f"</canvas>{below}</figure>"
-    )
+    return canvas(f"{name}. {hint}", caption)
 
 
 def _pack(clip: Any, layout: Layout) -> dict[str, Any]:
@@ -144,14 +114,9 @@ def _pack(clip: Any, layout: Layout) -> dict[str, Any]:
     return {
         "data": base64.b64encode(whole.tobytes()).decode(),
         "shape": list(whole.shape[:3]),
-        "bones": [[*map(int, bone), bone_side(layout, bone)] for bone in layout.bones],
-        "sides": [layout.side(joint) for joint in range(layout.size)],
+        **skeleton(layout),
         "flat": layout.dims == 2,
         "radius": int(max(np.percentile(reach, 99), 1)),
         "floor": int(floor),
         "top": int(max(np.percentile(drawn[:, 1], 99.9), floor + 1)),
     }
-
-
-def _asset(name: str) -> str:
-    return (files("skellib.figures") / name).read_text(encoding="utf-8")
