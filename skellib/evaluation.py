@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import (
 
 from skellib.batches import DeviceClips
 from skellib.data import PackedDataset, without_leakage
+from skellib.errors import InputError
 from skellib.experiment import Experiment
 from skellib.losses import objective
 from skellib.models import SLnLRFA, Stream
@@ -150,6 +151,20 @@ def score(
     )
 
 
+def check_logits(logits: Tensor, dataset: PackedDataset) -> None:
+    """Make sure that logits (n, classes) are finite.
+
+    Raises:
+        InputError: if they are not; it names the first clip.
+    """
+    bad = (~logits.isfinite().all(1)).nonzero()
+    if len(bad):
+        raise InputError(
+            f"{dataset.name[int(bad[0])]}: the network's logits are not finite; are "
+            "the joints in the units of the training clips?"
+        )
+
+
 def class_separation(features: Tensor, label: Tensor) -> dict[str, float]:
     """Measure how well classes are separated in a feature space (claim of Fig. 8).
 
@@ -194,7 +209,11 @@ def assess(
     Returns:
         Metrics on all clips, and on the clean ones; None for the latter if no test clip
         is leaked, or all are.
+
+    Raises:
+        InputError: if logits are not finite.
     """
+    check_logits(logits, test_set)
     settings = experiment.loss
 
     def supervised(z: Tensor, y: Tensor) -> Tensor:

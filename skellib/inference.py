@@ -15,7 +15,7 @@ import torch
 from skellib.batches import DeviceClips
 from skellib.data import PackedDataset
 from skellib.errors import InputError
-from skellib.evaluation import assess, predict
+from skellib.evaluation import assess, check_logits, predict
 from skellib.records import Metrics
 from skellib.weights import load_trained
 
@@ -73,7 +73,8 @@ class Predictor:
             (classes,) float64 probabilities, which sum to 1.
 
         Raises:
-            InputError: if the clip has the wrong shape or a value that is not finite.
+            InputError: if the clip has the wrong shape, a value that is not finite or
+                nobody in any frame, or the network's answer is not finite.
         """
         return self.all_probabilities([clip])[0]
 
@@ -130,6 +131,7 @@ class Predictor:
         for what, theirs, own in (
             ("classes", test_set.classes, self.classes),
             ("joints", test_set.layout.joints, self.layout.joints),
+            ("axes", test_set.layout.up, self.layout.up),
             ("channels", test_set.channels, self.channels),
             ("bodies", test_set.bodies, self.bodies),
         ):
@@ -141,9 +143,15 @@ class Predictor:
         return assess(self.experiment, self._logits(test_set), train_set, test_set)
 
     def _logits(self, dataset: PackedDataset) -> torch.Tensor:
-        """Compute the fused logits (n, classes) of all clips."""
+        """Compute the fused logits (n, classes) of all clips.
+
+        Raises:
+            InputError: if they are not finite.
+        """
         clips = DeviceClips(dataset, self.device, self.experiment.preprocessing)
-        return predict(self.model, clips, self.experiment.preprocessing)["fused"]
+        logits = predict(self.model, clips, self.experiment.preprocessing)["fused"]
+        check_logits(logits, dataset)
+        return logits
 
     def _pad_bodies(self, clip: np.ndarray, name: str) -> np.ndarray:
         """Convert a clip to (T, M, N, C) with the network's M."""
@@ -157,6 +165,10 @@ class Predictor:
             )
         if 0 in clip.shape:
             raise InputError(f"{name}: {clip.shape}: no frames or no bodies")
+        if not clip[..., : self.layout.dims].any():
+            raise InputError(f"{name}: nobody in any frame")
+        while clip.shape[1] > self.bodies and not clip[:, -1].any():
+            clip = clip[:, :-1]  # nobody
         if clip.shape[1] > self.bodies:
             raise InputError(
                 f"{name}: {clip.shape[1]} bodies, but the network was trained on at "
@@ -176,5 +188,5 @@ def softmax(logits: torch.Tensor) -> np.ndarray:
 def _abbreviate(value: object) -> str:
     """Format a value for a message; a long tuple by its first three items."""
     if isinstance(value, tuple):
-        return f"{len(value)} ({', '.join(value[:3])}, ...)"
+        return f"{len(value)} ({', '.join(map(str, value[:3]))}, ...)"
     return str(value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -108,8 +110,9 @@ def predict(
     clips: Annotated[
         list[Path],
         typer.Argument(
-            help="A .npy (frames, joints, channels) or (frames, bodies, joints, "
-            "channels), a .csv as for `prepare custom`, or a file of a data set."
+            help="Clips, or folders of them: .npy (frames, joints, channels) or "
+            "(frames, bodies, joints, channels), .csv as for `prepare custom`, or "
+            "files of a data set."
         ),
     ],
     checkpoint: Annotated[
@@ -122,6 +125,13 @@ def predict(
             "weights."
         ),
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="Skeleton of .npy clips: name of a known layout, or a layout.json. "
+            "Default: that of the weights."
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(help="Number of classes to show.", min=1)] = 5,
     successive: Annotated[
         bool,
@@ -131,34 +141,90 @@ def predict(
             "custom`.",
         ),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print all classes of each clip as JSON.")
-    ] = False,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="text; csv, a row for each class shown; or json, with all classes.",
+        ),
+    ] = "text",
 ) -> None:
-    """Classify clips: print the most likely classes with their probabilities."""
+    """Classify clips: print the most likely classes with their probabilities.
+
+    Clips that cannot be classified are named. The exit status is 1 if there are some,
+    and 2 if there are no others.
+    """
     from skellib.inference import Predictor
     from skellib.readers import FORMATS
-    from skellib.readers.single_clip import read_clip
-    from skellib.weights import load_trained
+    from skellib.readers.layout_files import read_layout
+    from skellib.readers.single_clip import clip_paths, read_clip
 
-    key = dataset or load_trained(checkpoint).experiment.dataset
+    if form not in _WRITERS:
+        raise InputError(f"--format {form}: is none of {', '.join(_WRITERS)}")
     if dataset is not None and dataset not in FORMATS:
         raise InputError(
             f"--dataset {dataset}: has no file format of its own; known are "
             f"{', '.join(FORMATS)}"
         )
-    formats = FORMATS.get(key, ())
+    own = read_layout(layout) if layout else None
     predictor = Predictor(checkpoint)
-    predictions: list[dict[str, Any]] = []
-    for path in clips:
-        clip = read_clip(path, predictor.layout, formats, successive)
-        (found,) = predictor.all_probabilities([clip], [str(path)])
-        order = found.argsort()[::-1]
-        ranked = {predictor.classes[i]: float(found[i]) for i in order}
-        predictions.append({"clip": str(path), "probabilities": ranked})
-        if not as_json:
-            print(path)
-            for name, share in list(ranked.items())[:top]:
+    formats = FORMATS.get(dataset or predictor.experiment.dataset, ())
+
+    def answers() -> Iterator[Answer]:
+        for path in clip_paths(clips, formats):
+            try:
+                clip = read_clip(path, predictor.layout, formats, successive, own)
+                (shares,) = predictor.all_probabilities([clip], [str(path)])
+            except InputError as error:
+                print(f"skellib: {error}", file=sys.stderr)
+                yield str(path), str(error)
+            else:
+                order = shares.argsort()[::-1]
+                yield (
+                    str(path),
+                    {predictor.classes[i]: float(shares[i]) for i in order},
+                )
+
+    given = list(_WRITERS[form](answers(), top))
+    bad = sum(isinstance(answer, str) for _, answer in given)
+    if bad:
+        raise typer.Exit(2 if bad == len(given) else 1)
+
+
+Answer = tuple[str, dict[str, float] | str]
+"""A clip's name, and its classes with their probabilities, most likely first; or what
+is wrong with it."""
+
+
+def _write_text(answers: Iterator[Answer], top: int) -> Iterator[Answer]:
+    for clip, found in answers:
+        if isinstance(found, dict):
+            print(clip)
+            for name, share in list(found.items())[:top]:
                 print(f"  {100 * share:5.1f} %  {name}")
-    if as_json:
-        print(json.dumps(predictions, indent=1))
+        yield clip, found
+
+
+def _write_csv(answers: Iterator[Answer], top: int) -> Iterator[Answer]:
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["clip", "rank", "class", "probability", "error"])
+    for clip, found in answers:
+        if isinstance(found, str):
+            table.writerow([clip, "", "", "", found])
+        else:
+            for rank, (name, share) in enumerate(list(found.items())[:top], start=1):
+                table.writerow([clip, rank, name, f"{share:.6f}", ""])
+        yield clip, found
+
+
+def _write_json(answers: Iterator[Answer], top: int) -> Iterator[Answer]:
+    given = list(answers)
+    rows = [
+        {"clip": clip, "error" if isinstance(found, str) else "probabilities": found}
+        for clip, found in given
+    ]
+    print(json.dumps(rows, indent=1))
+    yield from given
+
+
+_WRITERS = {"text": _write_text, "csv": _write_csv, "json": _write_json}

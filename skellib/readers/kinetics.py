@@ -54,12 +54,21 @@ def read(source: str | Path) -> PackedDataset:
 
 
 def _parse(file: SourceFile) -> np.ndarray:
-    """Parse a JSON file to (T, 2, 18, 3) float64."""
+    """Parse a JSON file of a labelled clip to (T, 2, 18, 3) float64."""
     content = _json_object(file)
     _label(file.where, content)
-    length, frame, persons = _persons(file.where, content.get("data"))
+    return _joints(file.where, content)
+
+
+def _parse_unlabelled(file: SourceFile) -> np.ndarray:
+    return _joints(file.where, _json_object(file))
+
+
+def _joints(where: str, content: dict[str, Any]) -> np.ndarray:
+    """Convert the content of a JSON file to (T, 2, 18, 3) float64."""
+    length, frame, persons = _persons(where, content.get("data"))
     pose, score = (
-        _values(file.where, field, [person.get(field) for person in persons], size)
+        _values(where, field, [person.get(field) for person in persons], size)
         for field, size in (("pose", 2 * _LAYOUT.size), ("score", _LAYOUT.size))
     )
     joints = np.dstack([pose.reshape(-1, _LAYOUT.size, 2), score])
@@ -132,7 +141,7 @@ def _persons(
         owner += [number] * len(found)
         persons += found
     if not persons:
-        raise InputError(f"{where}: field 'skeleton': nobody in any frame")
+        raise InputError(f"{where}: nobody in any frame")
     return max(numbers), np.array(owner), persons
 
 
@@ -224,6 +233,7 @@ FORMATS = (
         example="kinetics_train/cU1fyH2QssA",
         allowed={},
         parse=_parse,
+        parse_unlabelled=_parse_unlabelled,
         companion=r"kinetics_(?P<_split>train|val)_label\.json",
         annotate=_annotate,
     ),

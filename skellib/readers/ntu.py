@@ -485,7 +485,7 @@ def _parse(file: SourceFile) -> np.ndarray:
     """Parse a file to (T, 2, 25, 3) float32."""
     clip = select_bodies(read_recording(file.read(), file.where))
     if not len(clip):
-        raise InputError(f"{file.where}: no body in any frame; remove the file")
+        raise InputError(f"{file.where}: nobody in any frame")
     return clip
 
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,8 @@ CLASSES = (
 )
 CODES = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)  # there is no a07 and no a10
 _LAYOUT = LAYOUTS["kinect20"]
+# The same frame number with two timestamps means two frames.
+_FRAME = r"[^/]*?(?P<frame>\d{1,9}(?:_tc_\d{1,12})?)[^/]*\.txt"
 
 
 def read(source: str | Path) -> PackedDataset:
@@ -64,7 +67,25 @@ def read(source: str | Path) -> PackedDataset:
 
 
 def _parse(file: SourceFile) -> np.ndarray:
-    """Parse a JSON file to (T, 1, 20, 3) float64."""
+    """Parse a JSON file of a labelled clip to (T, 1, 20, 3) float64."""
+    data = _json_object(file)
+    label = str(CODES.index(int(file.groups["code"])) + 1)
+    if "label" not in data:
+        raise InputError(f"{file.where}: field 'label': missing")
+    if str(data["label"]) != label:
+        raise InputError(
+            f"{file.where}: field 'label': {data['label']!r}, but the name says "
+            f"{label!r}"
+        )
+    return _skeletons(file.where, data["skeletons"])[:, None]
+
+
+def _parse_unlabelled(file: SourceFile) -> np.ndarray:
+    return _skeletons(file.where, _json_object(file)["skeletons"])[:, None]
+
+
+def _json_object(file: SourceFile) -> dict[str, Any]:
+    """Load a JSON file with a field ``skeletons``."""
     content = file.read()
     try:
         data = json.loads(content)
@@ -72,16 +93,9 @@ def _parse(file: SourceFile) -> np.ndarray:
         raise InputError(
             f"{file.where}: not valid JSON, or a truncated file; fetch it again"
         ) from None
-    for field in ("skeletons", "label"):
-        if not isinstance(data, dict) or field not in data:
-            raise InputError(f"{file.where}: field {field!r}: missing")
-    label = str(CODES.index(int(file.groups["code"])) + 1)
-    if str(data["label"]) != label:
-        raise InputError(
-            f"{file.where}: field 'label': {data['label']!r}, but the name says "
-            f"{label!r}"
-        )
-    return _skeletons(file.where, data["skeletons"])[:, None]
+    if not isinstance(data, dict) or "skeletons" not in data:
+        raise InputError(f"{file.where}: field 'skeletons': missing")
+    return data
 
 
 def _skeletons(where: str, frames: object) -> np.ndarray:
@@ -175,6 +189,7 @@ _JSON = SourceFormat(
     example="a01_s01_e00_v01",
     allowed={"code": CODES, "view": (1, 2, 3)},
     parse=_parse,
+    parse_unlabelled=_parse_unlabelled,
 )
 FORMATS = (
     _JSON,
@@ -184,14 +199,13 @@ FORMATS = (
         ending="",
         example="view_1/a01_s01_e00/frame_12_tc_90467351_skeletons.txt",
         parse=None,
-        # The same frame number with two timestamps means two frames.
         pattern=(
             r"view_?(?P<view>\d{1,2})/"
-            r"a(?P<code>\d\d)_s(?P<subject>\d\d)_e(?P<episode>\d\d)/"
-            r"[^/]*?(?P<frame>\d{1,9}(?:_tc_\d{1,12})?)[^/]*\.txt"
+            r"a(?P<code>\d\d)_s(?P<subject>\d\d)_e(?P<episode>\d\d)/" + _FRAME
         ),
         naming=_json_name,
         parse_frames=_parse_frames,
+        frame=_FRAME,
     ),
 )
 

@@ -63,8 +63,11 @@ class SourceFormat:
         pattern: regular expression of the end of the path, with the groups of ``name``;
             by default ``name`` followed by ``ending``.
         naming: builds a clip's name from the groups; by default the group ``name``.
+        parse_unlabelled: reads the joints of a clip that has no label yet, whatever its
+            name; ``parse`` by default.
         parse_frames: replaces ``parse`` if each frame is a file of its own: reads a
             clip from its files, ordered by the group ``frame``.
+        frame: regular expression of the name of such a file, with the group ``frame``.
         skip_reason: returns why a clip of this name is not part of the data set, by the
             authors' own lists; None if it is.
         companion: regular expression of the end of accompanying files' paths.
@@ -85,7 +88,9 @@ class SourceFormat:
     channels: int = 3
     pattern: str = ""
     naming: Callable[[Mapping[str, str]], str] | None = None
+    parse_unlabelled: Callable[[SourceFile], np.ndarray] | None = None
     parse_frames: Callable[[Sequence[SourceFile]], np.ndarray] | None = None
+    frame: str = ""
     skip_reason: Callable[[str], str | None] | None = None
     companion: str = ""
     annotate: (
@@ -111,22 +116,21 @@ class SourceFormat:
         return partial(_parse_one, self.parse)
 
     def read_clip(self, path: str | Path) -> np.ndarray:
-        """Read one clip, (T, M, N, C), from its file or from the folder of its files.
+        """Read a clip to be classified, (T, M, N, C): a file, or a folder of frames.
 
         Raises:
-            InputError: the path does not match the format, holds more or less than one
-                clip, or a file is damaged.
+            InputError: it cannot be read, or is damaged.
         """
-        found = sources.find([path], [self.path])
-        if found.faults:
-            raise InputError(str(found.faults[0]))
-        clips = list(_group_by_name(self, found.files[0]).values())
-        if len(clips) != 1:
-            raise InputError(
-                f"{path}: holds {len(clips)} clips, not one such as "
-                f"{self.example}{self.ending}"
-            )
-        return self.reader(clips[0])
+        parse, where = self.parse_unlabelled or self.parse, str(path)
+        if self.parse_frames is None:
+            assert parse is not None
+            return parse(SourceFile(where, {}, where, 0, 0))
+        (files,) = sources.find([path], [self.frame]).files
+        if not files:
+            raise InputError(f"{path}: holds no frame such as {self.example}")
+        return self.parse_frames(
+            sorted(files, key=lambda file: sources.natural(file.groups["frame"]))
+        )
 
 
 def _parse_one(

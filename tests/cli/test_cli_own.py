@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from skellib.__main__ import main
 from skellib.data import PackedDataset
 from skellib.paths import packed_path
+from skellib.readers import FORMATS
+from tests.fake_raw import kinetics, nucla
 
 LAYOUT = {
     "joints": ["hips", "head", "left hand", "right hand"],
@@ -141,7 +144,7 @@ def test_predict(tmp_path, capfd, trained):
     values = np.loadtxt(clip, delimiter=",", skiprows=1).reshape(9, 4, 2)
     np.save(tmp_path / "clip.npy", values)
     status, out, _ = call(
-        capfd, "predict", f"--checkpoint={weights}", "--json", clip,
+        capfd, "predict", f"--checkpoint={weights}", "--format=json", clip,
         tmp_path / "clip.npy",
     )  # fmt: skip
     assert status == 0
@@ -155,7 +158,7 @@ def test_predict(tmp_path, capfd, trained):
 
 def test_predict_reads_endings_in_any_case(tmp_path, capfd, trained):
     weights, clip = trained
-    np.save(tmp_path / "clip.npy", np.zeros((3, 4, 2)))
+    np.save(tmp_path / "clip.npy", np.ones((3, 4, 2)))
     for path in (clip, tmp_path / "clip.npy"):
         other = path.rename(path.with_suffix(path.suffix.upper()))
         status, _, err = call(capfd, "predict", f"--checkpoint={weights}", other)
@@ -168,12 +171,72 @@ def test_predict_takes_rows_as_successive_frames(tmp_path, capfd, trained):
     numbered = [f"{4 * i},{row}" for i, row in enumerate(rows)]
     skipping = tmp_path / "skipping.csv"
     skipping.write_text("\n".join([f"frame,{header}", *numbered]))
-    ask = ["predict", f"--checkpoint={weights}", "--json"]
+    ask = ["predict", f"--checkpoint={weights}", "--format=json"]
     plain, taken, gaps = (
         json.loads(call(capfd, *ask, *more)[1])[0]["probabilities"]
         for more in ([clip], [skipping, "--successive"], [skipping])
     )
     assert taken == plain != gaps
+
+
+def test_predict_names_bad_clips_and_answers_for_the_rest(tmp_path, capfd, trained):
+    weights, clip = trained
+    np.save(tmp_path / "nobody.npy", np.zeros((3, 4, 2)))
+    np.save(tmp_path / "huge.npy", np.geomspace(1, 3e38, 24).reshape(3, 4, 2))
+    ask = ["predict", f"--checkpoint={weights}"]
+    paths = [tmp_path / name for name in ("nobody.npy", "none.npy", "huge.npy")]
+    reasons = ["nobody in any frame", "no such file", "logits are not finite"]
+    for form in ("text", "csv", "json"):
+        status, out, err = call(capfd, *ask, f"--format={form}", *paths, clip)
+        assert status == 1
+        lines = err.splitlines()
+        for path, reason, line in zip(paths, reasons, lines, strict=True):
+            assert line.startswith(f"skellib: {path}: ") and reason in line
+        assert "nan" not in out
+        if form == "text":
+            assert out.startswith(f"{clip}\n") and out.count(" %  class ") == 5
+        elif form == "csv":
+            rows = list(csv.DictReader(out.splitlines()))
+            assert [row["clip"] for row in rows[:3]] == list(map(str, paths))
+            assert all(f"skellib: {r['error']}" == e for r, e in zip(rows, lines))
+            good = [row for row in rows if not row["error"]]
+            assert [row["rank"] for row in good] == list("12345")
+            assert {row["clip"] for row in good} == {str(clip)}
+        else:
+            *bad, good = json.loads(out)
+            assert [f"skellib: {each['error']}" for each in bad] == lines
+            assert [each["clip"] for each in bad] == list(map(str, paths))
+            assert sum(good["probabilities"].values()) == pytest.approx(1)
+    status, out, err = call(capfd, *ask, *paths)
+    assert (status, out) == (2, "") and len(err.splitlines()) == 3
+
+
+def test_predict_takes_a_folder(tmp_path, capfd, trained):
+    weights, clip = trained
+    status, out, err = call(capfd, "predict", f"--checkpoint={weights}", clip.parent)
+    assert (status, err) == (0, "") and out.count(".csv\n") == 12
+
+
+def test_a_clip_to_be_named_needs_no_label(tmp_path, capfd, root):
+    (weights,) = (root / "data" / "weights" / "nucla").glob("*.safetensors")
+    path = nucla.write(tmp_path, clips=1)[0]
+    ask = ["predict", f"--checkpoint={weights}", "--format=json"]
+    named = json.loads(call(capfd, *ask, path)[1])
+    content = json.loads(path.read_text())
+    del content["label"]
+    take = tmp_path / "my take.json"
+    take.write_text(json.dumps(content))
+    status, out, err = call(capfd, *ask, take)
+    assert (status, err) == (0, "")
+    assert json.loads(out)[0]["probabilities"] == named[0]["probabilities"]
+    clip = kinetics.write(tmp_path / "k", clips=1)[0]
+    content = json.loads(clip.read_text())
+    del content["label"], content["label_index"]
+    take.write_text(json.dumps(content))
+    (form,) = FORMATS["kinetics"]
+    np.testing.assert_array_equal(form.read_clip(take), form.read_clip(clip))
+    status, _, err = call(capfd, *ask, "--dataset=kinetics", take)
+    assert status == 2 and "skeleton 'openpose18' has no 'hip centre'" in err
 
 
 @pytest.mark.parametrize(
@@ -193,6 +256,7 @@ def test_predict_takes_rows_as_successive_frames(tmp_path, capfd, trained):
         (["predict", "x.npy"], "--checkpoint"),
         (["predict", "--checkpoint=w.safetensors"], "Missing argument"),
         (["predict", "--checkpoint=w.safetensors", "x.npy"], "w.safetensors: no such"),
+        (["predict", "--checkpoint=w", "--format=xml", "x.npy"], "--format xml: is no"),
         (
             ["predict", "--checkpoint=w", "--dataset=mine", "x.npy"],
             "--dataset mine: has no file format of its own",
@@ -218,7 +282,7 @@ def test_a_clip_that_does_not_fit_is_refused(tmp_path, capfd, trained):
     for name, message in (
         ("clip.npy", "not numbers (frames, bodies, 4 joints, 2 channels)"),
         ("none.npy", "no such file"),
-        ("layout.json", "ends in none of .npy, .csv"),
+        ("layout.json", "not a file that ends in .npy or .csv"),
     ):
         (tmp_path / "layout.json").write_text("{}")
         status, out, err = call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,11 +17,12 @@ from skellib.evaluation import predict
 from skellib.experiment import final_model
 from skellib.inference import Predictor
 from skellib.layouts import LAYOUTS, Layout
-from skellib.readers import utd_mhad
-from skellib.readers.single_clip import read_clip
+from skellib.readers import nucla, utd_mhad
+from skellib.readers.single_clip import clip_paths, read_clip
 from skellib.records import RecordStore
 from skellib.training import Execution, train
 from skellib.weights import weights_path
+from tests.fake_raw import nucla as nucla_files
 
 PUPPET = Layout(
     name="custom puppet",
@@ -134,6 +136,8 @@ def test_fewer_bodies_are_filled_up(trained) -> None:
         (lambda clip: clip * np.nan, "not finite"),
         (lambda clip: clip.astype(float) + 1e300, "not finite"),
         (lambda clip: clip.astype(str), "not numbers"),
+        (lambda clip: clip * [0, 0, 1], "nobody in any frame"),
+        (lambda clip: clip * 1e25, "logits are not finite; are the joints in the uni"),
     ],
 )
 def test_a_clip_of_another_form_is_refused(trained, change, message) -> None:
@@ -144,13 +148,22 @@ def test_a_clip_of_another_form_is_refused(trained, change, message) -> None:
     assert "mine.npy" in str(error.value)
 
 
+def test_bodies_that_are_never_there_are_no_bodies(trained) -> None:
+    weights, (_, test_set), _ = trained
+    clip = np.array(test_set.clip(0))
+    more = np.pad(clip, ((0, 0), (0, 2), (0, 0), (0, 0)))
+    predictor = Predictor(weights)
+    assert np.array_equal(predictor.probabilities(more), predictor.probabilities(clip))
+
+
 def test_other_data_is_refused(trained) -> None:
     weights, (train_set, test_set), _ = trained
     other = puppets(2)
     with pytest.raises(InputError, match="its bodies are not those of data set pupp"):
         Predictor(weights).evaluate(other, other)
-    from dataclasses import replace
-
+    turned = replace(test_set, layout=replace(PUPPET, up=(1, 1)))
+    with pytest.raises(InputError, match="its axes are not those"):
+        Predictor(weights).evaluate(train_set, turned)
     renamed = replace(test_set, classes=("a", "b", "c"))
     with pytest.raises(InputError, match="its classes are not those"):
         Predictor(weights).evaluate(train_set, renamed)
@@ -188,6 +201,57 @@ def test_a_clip_in_the_format_of_a_release(tmp_path, name) -> None:
     assert np.array_equal(clip[:, 0], frames.transpose(2, 0, 1))
 
 
+def test_joints_are_put_in_order_by_name(tmp_path) -> None:
+    from scipy.io import savemat
+
+    kinect, utd = LAYOUTS["kinect20"], LAYOUTS["utd20"]
+    frames = np.random.default_rng(0).normal(size=(20, 3, 7))
+    savemat(tmp_path / "a.mat", {"d_skel": frames})
+    np.save(tmp_path / "a.npy", frames.transpose(2, 0, 1))
+    files = read_clip(tmp_path / "a.mat", kinect, utd_mhad.FORMATS)[:, 0]
+    array = read_clip(tmp_path / "a.npy", kinect, own=utd)
+    for clip in (files, array):
+        for j, name in enumerate(kinect.joints):
+            np.testing.assert_array_equal(clip[:, j].T, frames[utd.joints.index(name)])
+    assert np.array_equal(
+        read_clip(tmp_path / "a.npy", kinect), frames.transpose(2, 0, 1)
+    )
+    for layout, message in (
+        (LAYOUTS["ntu25"], "its skeleton 'utd20' has no 'base of the spine', but the"),
+        (replace(kinect, up=(1, -1)), "has other axes, but the network was trained on"),
+    ):
+        for path in (tmp_path / "a.mat", tmp_path / "a.npy"):
+            with pytest.raises(InputError, match=message):
+                read_clip(path, layout, utd_mhad.FORMATS, own=utd)
+    np.save(tmp_path / "a.npy", frames[:19].transpose(2, 0, 1))
+    with pytest.raises(InputError, match=r"a\.npy: \(7, 19, 3\), not .* 20 joints"):
+        read_clip(tmp_path / "a.npy", kinect, own=utd)
+
+
+def test_clips_in_folders(tmp_path) -> None:
+    for name in ("b10.csv", "b2.CSV", "a/c.npy", "clips.csv", "layout.json", "x.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    found = clip_paths([tmp_path / "none.npy", tmp_path])
+    names = [str(path.relative_to(tmp_path)) for path in found]
+    assert names == ["none.npy", "a/c.npy", "b2.CSV", "b10.csv"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: a folder without a file that ends"):
+        clip_paths([tmp_path / "empty"])
+
+
+def test_a_clip_may_be_a_folder_of_frames(tmp_path) -> None:
+    nucla_files.write_frames(tmp_path, clips=2)
+    folders = sorted({path.parent for path in tmp_path.rglob("*.txt")})
+    whole = nucla.read(tmp_path)
+    found = clip_paths([tmp_path], nucla.FORMATS)
+    assert found == folders
+    other = folders[0].rename(tmp_path / "my take")
+    clip = read_clip(other, LAYOUTS["kinect20"], nucla.FORMATS)
+    assert any(np.array_equal(np.float32(clip), whole.clip(i)) for i in range(2))
+
+
 def test_a_file_that_is_no_clip(tmp_path) -> None:
     class Hostile:
         def __reduce__(self):
@@ -203,5 +267,5 @@ def test_a_file_that_is_no_clip(tmp_path) -> None:
     assert not (tmp_path / "hostile-was-here").exists()
     with pytest.raises(InputError, match=r"none\.npy: no such file"):
         read_clip(tmp_path / "none.npy", PUPPET)
-    with pytest.raises(InputError, match=r"ends in none of \.npy, \.csv, \.mat"):
+    with pytest.raises(InputError, match=r"ends in \.npy or \.csv or \.mat"):
         read_clip(tmp_path / "b.txt", PUPPET, utd_mhad.FORMATS)

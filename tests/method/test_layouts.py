@@ -99,7 +99,7 @@ def test_centres() -> None:
 
 
 def test_joints_are_numbered_as_their_makers_do() -> None:
-    """OpenPose's, MediaPipe's and Microsoft's own tables, at the places easy to miss."""
+    """Compare with the tables of OpenPose, MediaPipe and Microsoft."""
     for name, joints in {
         "body25": {
             0: "nose",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from skellib.data import split
 from skellib.errors import InputError
 from skellib.readers import kinetics
+from skellib.readers.sources import SourceFile
 from tests.fake_raw import kinetics as fake
 
 N = 18
@@ -168,8 +169,9 @@ def test_a_bad_list(tmp_path: Path, lists: dict, words: str) -> None:
 def test_bad_clips(tmp_path: Path, data: object, words: str) -> None:
     put(tmp_path, data)
     put_list(tmp_path, "train", aaaaaaaaaaa=entry())
+    path = str(tmp_path / "kinetics_train/aaaaaaaaaaa.json")
     with pytest.raises(InputError, match=rf"aaaaaaaaaaa\.json: .*{words}"):
-        kinetics.FORMATS[0].read_clip(tmp_path / "kinetics_train/aaaaaaaaaaa.json")
+        kinetics.FORMATS[0].reader([SourceFile(path, {}, path, 0, 0)])
 
 
 def test_a_zip_of_fake_files(tmp_path: Path) -> None:

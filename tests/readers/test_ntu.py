@@ -430,7 +430,7 @@ def test_names_beyond_the_release(tmp_path: Path, name: str) -> None:
 
 def test_a_clip_without_anybody_is_refused(tmp_path: Path) -> None:
     (tmp_path / "S001C001P001R001A001.skeleton").write_bytes(b"2\r\n0\r\n0\r\n")
-    with pytest.raises(InputError, match=r"A001\.skeleton: no body in any frame"):
+    with pytest.raises(InputError, match=r"A001\.skeleton: nobody in any frame"):
         ntu.read(tmp_path)
 
 

@@ -467,10 +467,8 @@ def test_one_clip_from_its_file(raw) -> None:
     np.testing.assert_array_equal(
         clip, np.random.default_rng(4).normal(size=(5, 1, 15, 3))
     )
-    with pytest.raises(InputError, match="nor a file of this data set"):
+    with pytest.raises(InputError, match=r"test_preparing\.py: line 1"):
         TOY.read_clip(Path(__file__))
-    with pytest.raises(InputError, match="holds 10 clips, not one such as c1_s1_1"):
-        TOY.read_clip(raw)
 
 
 # Memory, and what is shown
