@@ -226,7 +226,7 @@ def choose(screening: Screening) -> Changes:
 
     A factor takes its high level if its effect is positive by more than Lenth's margin
     of error; otherwise it keeps the low one, which is the paper's. The rule was fixed
-    before the first of the runs ended.
+    while the first runs were being trained.
     """
     better = {e.factor for e in screening.effects if e.mean > screening.margin}
     chosen = [factor.high for factor in FACTORS if factor.name in better]

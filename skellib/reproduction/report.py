@@ -30,7 +30,6 @@ from skellib.reproduction.cells import (
 )
 from skellib.reproduction.claims import CLAIMS, Finding
 from skellib.reproduction.coverage import table_keys
-from skellib.reproduction.design import Screening, analyse
 from skellib.reproduction.execute import ensure_records
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES, STEPS
 from skellib.reproduction.paper_tables import (
@@ -43,7 +42,7 @@ from skellib.reproduction.paper_tables import (
     reported_difference,
 )
 from skellib.reproduction.plan import Run, store_for, summarise_runs
-from skellib.reproduction.render import mean_accuracy, paired_text, runs_by_seed
+from skellib.reproduction.render import paired_text, runs_by_seed
 from skellib.reproduction.results import (
     columns_on,
     paired_difference,
@@ -556,23 +555,6 @@ def nearest_neighbour_accuracy(column: Column) -> float | None:
     ]
     scores = [100 * each.test.top1 for each in found if each]
     return sum(scores) / len(scores) if scores else None
-
-
-# Screening
-
-
-def screening(store: RecordStore, profile: str = "laptop") -> Screening:
-    """Analyse the recorded runs of the screening: of both halves, or of the first.
-
-    Raises:
-        InputError: if runs of the first half are missing.
-    """
-    halves = [
-        mean_accuracy(OWN_TABLES[name], store, profile)["mean"].tolist()
-        for name in ("Screening", "Screening folded over")
-    ]
-    complete = np.isfinite(halves[1]).all()
-    return analyse([*halves[0], *halves[1]] if complete else halves[0])
 
 
 # Counts and costs

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from skellib.errors import InputError
-from skellib.reproduction import coverage, design, plan, report
+from skellib.reproduction import coverage, design, plan, preparation
 from skellib.reproduction.design import FACTORS, aliases, analyse, choose, levels
 from skellib.reproduction.own_tables import OWN_TABLES, UNTWINNED_CAMERAS
 from skellib.reproduction.paper_tables import BASELINE_1
@@ -157,17 +157,20 @@ def test_the_queue_has_each_run_once_with_one_seed(store, tmp_path, monkeypatch)
 
 def test_the_report_analyses_recorded_runs(store):  # noqa: F811
     true = dict(zip(NAMES, [6, 0, 0, 0, 0, 4, 0, 0, 0, 0, -8], strict=True))
-    with pytest.raises(InputError, match="needs 16 or 32 responses, got 0"):
-        report.screening(store)
+    assert preparation.screening(store) is None
     generator = np.random.default_rng(5)
     for table, shift, half in zip(TABLES, (5, -5), np.split(levels(), 2), strict=True):
         y = 70 + shift + half @ [*true.values()] / 2 + generator.normal(0, 0.3, 16)
         for row, top1 in zip(table.rows, y, strict=True):
             run = row.experiment(table.columns[0], "laptop")
             store.put(make_record(run, 0, top1 / 100))
-        found = report.screening(store)
+        found = preparation.screening(store)
         assert found.df == (4 if table is TABLES[0] else 19)
         align, epochs = FACTORS[0], FACTORS[5]
         assert choose(found) == {**align.high, **epochs.high}  # never one that is worse
+        shown = preparation.run_table(store)["accuracy (%)"]
+        assert (shown == "not run").sum() == (16 if table is TABLES[0] else 0)
     for each in found.effects:
         assert each.family_low < true[each.factor] < each.family_high
+    assert [row["factor"] for row in preparation.effect_rows(found)] == NAMES
+    assert preparation.run_table(store)["high levels"].tolist()[16] == ""
