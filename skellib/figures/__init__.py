@@ -7,6 +7,7 @@ docstrings such as "Fig. 7" are the paper's figures that they redraw.
 
 from skellib.figures.cards import data_card, facts_table, nearest_distances
 from skellib.figures.classes import changes, confusion, confusions, embedding
+from skellib.figures.costs import component_shares, growth, speed_ratios
 from skellib.figures.curves import divergences, loss_curves, trajectories
 from skellib.figures.diagrams import (
     attention_diagram,
@@ -63,6 +64,7 @@ __all__ = [
     "changes",
     "classifier",
     "comparisons",
+    "component_shares",
     "confusion",
     "confusion_explorer",
     "confusions",
@@ -77,6 +79,7 @@ __all__ = [
     "fusion_diagram",
     "fusion_diagrams",
     "gains",
+    "growth",
     "history",
     "layout_sketch",
     "layout_sketches",
@@ -90,6 +93,7 @@ __all__ = [
     "player",
     "players",
     "rest_pose",
+    "speed_ratios",
     "skeleton_frames",
     "spectrum_explorer",
     "style",

@@ -645,3 +645,51 @@ def test_drawing_into_given_axes_adds_no_figure():
     ax = host.add_subplot()
     assert figures.layout_sketch(KINECT, ax) is host
     assert figures.fusion_diagram("sum", ax=host.add_subplot()) is host
+
+
+# ---------------------------------------------------------------- costs
+
+
+def test_speed_ratios_have_a_panel_per_number_of_threads():
+    rows = [
+        {
+            "profile": size,
+            "network": "raw",
+            "threads": n,
+            "variant": v,
+            "train_times": t,
+        }
+        for size in ("laptop", "full")
+        for n in (1, 2)
+        for v, t in (("naive", 1.0), ("float32", 2.0 + n))
+    ]
+    figure = figures.speed_ratios(rows)
+    assert [ax.get_title() for ax in figure.axes] == ["1 thread", "2 threads"]
+    widths = [[bar.get_width() for bar in ax.containers[1]] for ax in figure.axes]
+    assert widths == [[3.0, 3.0], [4.0, 4.0]]
+    with pytest.raises(InputError, match="no row"):
+        figures.speed_ratios([])
+
+
+def test_component_shares_add_up():
+    figure = figures.component_shares(
+        {"a": {"x": 1.0, "y": 3.0}, "b": {"x": 2, "y": 2}}
+    )
+    (ax,) = figure.axes
+    widths = np.array([[bar.get_width() for bar in bars] for bars in ax.containers])
+    assert widths.tolist() == [[25.0, 50.0], [75.0, 50.0]]
+    with pytest.raises(InputError, match="no network"):
+        figures.component_shares({})
+
+
+def test_growth_scales_the_model_to_the_least_point():
+    points = [
+        {"value": 2, "ms": 10.0, "gmacs": 1.0},
+        {"value": 4, "ms": 18.0, "gmacs": 2.0},
+    ]
+    figure = figures.growth({"batch": points}, {"batch": "clips"})
+    (ax,) = figure.axes
+    model, measured = (line.get_ydata().tolist() for line in ax.lines)
+    assert model == [10.0, 20.0] and measured == [10.0, 18.0]
+    with pytest.raises(InputError, match="no setting"):
+        figures.growth({}, {})
