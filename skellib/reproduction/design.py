@@ -78,6 +78,8 @@ FACTORS = (
 )
 """The factors: preparation, augmentation and training of the network."""
 
+NAMES = tuple(factor.name for factor in FACTORS)
+
 
 def levels(factors: int = len(FACTORS)) -> np.ndarray:
     """Return the design, (32, factors) of -1 (low) and +1 (high).
@@ -164,7 +166,8 @@ class Screening:
 
 
 def analyse(
-    responses: Sequence[float], names: Sequence[str] = tuple(f.name for f in FACTORS)
+    responses: Sequence[float] | np.ndarray,
+    names: Sequence[str] = NAMES,
 ) -> Screening:
     """Estimate the main effects from the responses of the runs, in their order.
 

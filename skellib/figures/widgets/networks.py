@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Settings that network.js assumes.
 _REQUIRED = {
+    "model.network": "slnl_rfa",
     "model.normalisation": "channels",
     "model.order": "parallel",
     "model.combine_bodies": "joints",
@@ -59,7 +60,8 @@ def network_plan(
     Raises:
         InputError: if the network has a setting that the script does not implement.
     """
-    experiment, model = predictor.experiment, predictor.model
+    experiment = predictor.experiment
+    model: Any = predictor.model  # of this book: see _REQUIRED
     for name, value in _REQUIRED.items():
         section, setting = name.split(".")
         found = getattr(getattr(experiment, section), setting)
