@@ -92,6 +92,14 @@ class FrequencyAttention(nn.Module):
         >>> x = torch.rand(2, 8, 16, 20)  # (B, C, T, N)
         >>> attention(x).shape, attention.masks(x)[0].shape
         (torch.Size([2, 8, 16, 20]), torch.Size([2, 1, 16, 20]))
+
+        Before the first layer of a model of your own:
+
+        >>> model = torch.nn.Sequential(
+        ...     sk.FrequencyAttention(frames=16, joints=20),
+        ...     torch.nn.Conv2d(3, 64, kernel_size=3, padding=1))
+        >>> model(torch.rand(2, 3, 16, 20)).shape
+        torch.Size([2, 64, 16, 20])
     """
 
     def __init__(
