@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 TABLE_NAMES = (
     'I to XI, fig9, "other data", "other splits", "initialisation", '
     '"rotated clips", "rotated, camera 3", "no dropout", "author habits", '
-    '"screening", "screening folded over", "open choices", peers, '
-    '"parts, HCN", "parts, ST-GCN", "parts, CTR-GCN"'
+    '"screening", "screening folded over", "open choices", "peers", '
+    '"parts, hcn", "parts, st-gcn", "parts, ctr-gcn"'
 )
 
 DatasetOption = Annotated[

@@ -469,7 +469,7 @@ def distinct_keys(table, profile):
         row.experiment(column, profile).key
         for column in table.columns
         for row in table.rows
-        if row.ours and column.dataset == "nucla"
+        if row.runs_in(profile) and column.dataset == "nucla"
     }
 
 
