@@ -19,13 +19,14 @@ from skellib.errors import InputError
 from skellib.preprocessing import (
     align,
     center,
-    central_crop,
     crop_resize,
     displace_joints,
     frame_indices,
+    modality,
     random_crop,
     rotate_clips,
     sample_rotations,
+    spread_crops,
     supports_rotation,
 )
 from skellib.settings import PreprocessingConfig
@@ -158,27 +159,35 @@ class DeviceClips:
                 x = rotate_clips(x, angles[:, part])
             if offsets is not None:
                 x = displace_joints(x, offsets[part])
-            yield x, label
+            yield modality(x, self.layout, crop.modality), label
 
     def inference(
-        self, batch_size: int, preprocessing: PreprocessingConfig | None = None
+        self,
+        batch_size: int,
+        preprocessing: PreprocessingConfig | None = None,
+        crop_number: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Make batches of all clips in order, with central crops.
+        """Make batches of all clips in order, with central crops by default.
 
         Args:
             batch_size: clips per batch; the last may be smaller.
             preprocessing: how to crop and resize, if not as in the constructor.
+            crop_number: which of the ``test_crops``, from 0.
 
         Yields:
             Clips (B, C, T, N, M) float32 and their labels (B,).
         """
         crop = preprocessing or self.preprocessing
-        offset, kept = central_crop(
-            self.lengths, crop.test_crop_ratio, crop.test_crop_rounding
-        )
+        offset, kept = spread_crops(
+            self.lengths,
+            crop.test_crop_ratio,
+            crop.test_crop_rounding,
+            crop.test_crops,
+        )[crop_number]
         clips = torch.arange(len(self), device=self.joints.device)
         for part in torch.stack([clips, offset, kept]).split(batch_size, dim=1):
-            yield self._batch(part, crop)
+            x, label = self._batch(part, crop)
+            yield modality(x, self.layout, crop.modality), label
 
 
 def _centred_frames(

@@ -30,14 +30,22 @@ def _over_clips(
     preprocessing: PreprocessingConfig | None,
     batch_size: int,
 ) -> dict[str, Tensor]:
-    """Apply ``function`` to all batches in evaluation mode; concatenate the results."""
+    """Apply ``function`` to all clips in evaluation mode; average over their crops."""
     training = model.training
     model.eval()
     try:
-        parts = [function(x) for x, _ in clips.inference(batch_size, preprocessing)]
+        crops = [
+            [function(x) for x, _ in clips.inference(batch_size, preprocessing, number)]
+            for number in range((preprocessing or clips.preprocessing).test_crops)
+        ]
     finally:
         model.train(training)
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return {
+        name: torch.stack(
+            [torch.cat([part[name] for part in parts]) for parts in crops]
+        ).mean(0)
+        for name in crops[0][0]
+    }
 
 
 def predict(

@@ -85,6 +85,12 @@ class Layout:
         """Number of joints, N."""
         return len(self.joints)
 
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """Parent of each joint; the first of the tree is its own."""
+        above = {child: parent for parent, child in self.bones}
+        return tuple(above.get(joint, joint) for joint in range(self.size))
+
     def side(self, joint: int) -> Literal["left", "right", "middle"]:
         """Return the side of the body that a joint is on."""
         if any(joint == left for left, _ in self.pairs):

@@ -10,7 +10,8 @@ are finite even if p_t is 0 or 1 in float32.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 
 import torch
@@ -177,6 +178,13 @@ def mimicry(logits: Sequence[Tensor], divergence: str = "jeffreys") -> Tensor:
     return total.mean()
 
 
+def _over_classes(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Tensor:
+    """Compute the mean of a loss over all clips and all classes as the target."""
+    clips, classes = logits.shape
+    every = torch.arange(classes, device=logits.device).repeat(clips)
+    return loss(logits.repeat_interleave(classes, 0), every)
+
+
 def objective(
     logits: dict[str, Tensor],
     target: Tensor,
@@ -186,6 +194,7 @@ def objective(
     margin: float = 0.6,
     mutual_weight: float = 0.1,
     divergence: str = "jeffreys",
+    label_smoothing: float = 0,
 ) -> Tensor:
     """Compute the total loss of all branches (Eq. 18, 19, 22).
 
@@ -199,6 +208,8 @@ def objective(
         gamma, margin: parameters of the supervised loss.
         mutual_weight: lambda in Eq. 22; 0 switches mutual learning off.
         divergence: divergence of the mimicry loss, see :func:`mimicry`.
+        label_smoothing: share of the supervised loss that is its mean over all classes
+            as the target.
 
     Returns:
         A scalar, the mean over the batch.
@@ -215,9 +226,12 @@ def objective(
         tensor(True)
     """
     branches = list(logits.values())
-    loss = LOSSES.find(kind)
-    supervised = [loss(z, target, gamma=gamma, margin=margin) for z in branches]
-    total = torch.stack(supervised).sum()
+    loss = partial(LOSSES.find(kind), gamma=gamma, margin=margin)
+    supervised = torch.stack([loss(z, target) for z in branches]).sum()
+    total = supervised
+    if label_smoothing > 0:
+        uniform = torch.stack([_over_classes(loss, z) for z in branches]).sum()
+        total = torch.lerp(supervised, uniform, label_smoothing)
     if mutual_weight > 0:
         total = total + mutual_weight * mimicry(branches, divergence)
     return total

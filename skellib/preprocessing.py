@@ -19,7 +19,13 @@ from torch.nn.functional import interpolate, normalize
 
 from skellib.errors import InputError
 from skellib.layouts import Layout
-from skellib.variants import ALIGNMENTS, CROP_ROUNDINGS, ORIGINS, PADDINGS
+from skellib.variants import (
+    ALIGNMENTS,
+    CROP_ROUNDINGS,
+    MODALITIES,
+    ORIGINS,
+    PADDINGS,
+)
 
 PITCH_AXIS, YAW_AXIS = 0, 1
 """Axes to the camera's right, and up (or down) in its image."""
@@ -301,6 +307,27 @@ def central_crop(
     return (lengths - kept) // 2, kept
 
 
+def spread_crops(
+    lengths: Tensor, ratio: float, rounding: str, count: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Compute crops of each clip at even distances; not in the paper.
+
+    Args:
+        lengths, ratio, rounding: as of :func:`central_crop`.
+        count: number of crops. One is the central crop; of several, the first begins
+            with the clip and the last ends with it.
+
+    Returns:
+        For each crop the offsets from the start of each clip, and the lengths, both
+        (n,) int64.
+    """
+    offset, kept = central_crop(lengths, ratio, rounding)
+    if count == 1:
+        return [(offset, kept)]
+    spare = lengths - kept
+    return [(spare * place // (count - 1), kept) for place in range(count)]
+
+
 def crop_resize(
     joints: Tensor,
     starts: Tensor,
@@ -442,6 +469,46 @@ def displace_joints(x: Tensor, offsets: Tensor) -> Tensor:
     displaced = x.clone()
     displaced[:, : offsets.shape[1]] += offsets.to(x).unsqueeze(2) * seen
     return displaced
+
+
+def bones(x: Tensor, layout: Layout) -> Tensor:
+    """Replace each joint by the bone from its parent to it (Shi et al., CVPR 2019).
+
+    The first joint of the layout's tree has no parent, and its bone is zero. So are the
+    bones of a joint that is not tracked. Channels other than coordinates are unchanged.
+
+    Args:
+        x: (B, C, T, N, M) positions.
+        layout: skeleton layout with the bones.
+
+    Returns:
+        (B, C, T, N, M), in the units of ``x``.
+    """
+    parent = torch.tensor(layout.parents, device=x.device)
+    space = x[:, : layout.dims]
+    seen = (space != 0).any(1, keepdim=True)
+    vectors = (space - space[:, :, :, parent]) * (seen & seen[:, :, :, parent])
+    return torch.cat([vectors, x[:, layout.dims :]], 1)
+
+
+def modality(x: Tensor, layout: Layout, kind: str) -> Tensor:
+    """Convert positions to what the network receives: joints, bones, or their motion.
+
+    Args:
+        x: (B, C, T, N, M) positions.
+        layout: skeleton layout with the bones.
+        kind: a name in :data:`skellib.variants.MODALITIES`; ``"joint"`` is ``x``,
+            ``"motion"`` its :func:`velocity`.
+
+    Returns:
+        (B, C, T, N, M).
+
+    Raises:
+        ValueError: if ``kind`` is unknown.
+    """
+    of_bones, moving = MODALITIES.find(kind)
+    x = bones(x, layout) if of_bones else x
+    return velocity(x) if moving else x
 
 
 def velocity(x: Tensor, padding: str = "end") -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import from_json
+from scipy.special import softmax
 
 from skellib.errors import InputError
 from skellib.experiment import Experiment
@@ -229,6 +230,33 @@ class RunRecord(BaseModel):
                     f"{path}: recorded with other data ({name} {own}, not "
                     f"{data[name]}); train with --anew to replace it, or use --records"
                 )
+
+
+def ensemble(records: Sequence[RunRecord]) -> TestLogits:
+    """Combine runs on the same test clips by the mean of their probabilities.
+
+    Args:
+        records: runs, of other seeds, other data streams or other networks.
+
+    Returns:
+        The logarithms of the mean probabilities, as the logits of one run.
+
+    Raises:
+        InputError: if there is no run, a run has no logits, or the test clips differ.
+    """
+    kept = [each for record in records if (each := record.test_logits)]
+    about = {(each.classes, *each.label, -1, *each.leaked) for each in kept}
+    if len(about) != 1 or len(kept) < len(records):
+        runs = ", ".join(f"{record.key} seed {record.seed}" for record in records)
+        raise InputError(
+            f"ensemble of {runs or 'nothing'}: not runs with the logits of the same "
+            "test clips"
+        )
+    logits = np.stack([each.array() for each in kept]).astype(np.float64)
+    probabilities = softmax(logits, axis=2).mean(0)
+    log = np.log(probabilities.clip(np.finfo(np.float64).tiny))
+    label = np.array(kept[0].label)
+    return TestLogits.of(log, label, np.isin(np.arange(len(label)), kept[0].leaked))
 
 
 def read_json(kind: type[Model], path: Path, fault: str) -> Model | None:

@@ -45,6 +45,10 @@ class PreprocessingConfig(Section):
         test_crop_rounding: how the crop is rounded to whole frames, see
             :func:`skellib.preprocessing.central_crop`.
         align_corners: how to resize, see :func:`skellib.preprocessing.crop_resize`.
+        test_crops: number of crops at inference whose logits are averaged, see
+            :func:`skellib.preprocessing.spread_crops`.
+        modality: what the network receives, in ``MODALITIES``: joints, bones, or the
+            motion of either, see :func:`skellib.preprocessing.modality`.
         max_pitch, max_yaw: largest angles, in degrees, by which training clips are
             rotated at random, see :func:`skellib.preprocessing.rotate_clips`.
         joint_noise: standard deviation of the random displacement of each joint in
@@ -59,7 +63,9 @@ class PreprocessingConfig(Section):
     min_crop_frames: PositiveInt = 1
     test_crop_ratio: float = Field(default=0.95, gt=0, le=1)
     test_crop_rounding: Annotated[str, variants.CROP_ROUNDINGS] = "kept"
+    test_crops: PositiveInt = 1
     align_corners: bool = False
+    modality: Annotated[str, variants.MODALITIES] = "joint"
     max_pitch: float = Field(default=0, ge=0, le=180)
     max_yaw: float = Field(default=0, ge=0, le=180)
     joint_noise: NonNegativeFloat = 0
@@ -173,6 +179,8 @@ class LossConfig(Section):
         mutual_weight: lambda in Eq. 22; 0 switches mutual learning off.
         divergence: divergence of the mimicry loss, in
             :data:`skellib.variants.DIVERGENCES`.
+        label_smoothing: share of the target that is spread evenly over all classes
+            (C. Szegedy et al., CVPR 2016); not in the paper.
     """
 
     kind: Annotated[str, variants.LOSSES] = "soft_margin_focal"
@@ -180,6 +188,7 @@ class LossConfig(Section):
     margin: NonNegativeFloat = 0.6
     mutual_weight: NonNegativeFloat = 0.1
     divergence: Annotated[str, variants.DIVERGENCES] = "jeffreys"
+    label_smoothing: float = Field(default=0, ge=0, lt=1)
 
 
 class TrainingConfig(Section):
@@ -192,10 +201,12 @@ class TrainingConfig(Section):
         learning_rate: learning rate of the first epoch.
         weight_decay: weight decay of Adam.
         lr_decay: factor by which the learning rate is multiplied after each epoch.
-        clip_norm: largest norm of the gradient of all weights together; a longer one is
-            scaled down. None leaves gradients as they are.
         milestones: epochs after which it is also divided by 10.
         warm_up: number of epochs over which it rises linearly to its full value.
+        clip_norm: largest norm of the gradient of all weights together; a longer one is
+            scaled down. None leaves gradients as they are.
+        ema_decay: decay per step of a moving average of the weights, which is what is
+            evaluated and kept; 0 for the weights themselves. Not in the paper.
         draws: how initial weights are drawn, in :data:`skellib.variants.DRAWS`.
         learn_transforms: whether to train the transform networks; otherwise they keep
             their initial weights.
@@ -209,9 +220,10 @@ class TrainingConfig(Section):
     learning_rate: float = Field(default=0.001, gt=0)
     weight_decay: NonNegativeFloat = 0.0005
     lr_decay: float = Field(default=0.95, gt=0, le=1)
-    clip_norm: float | None = Field(default=None, gt=0)
     milestones: tuple[PositiveInt, ...] = ()
     warm_up: NonNegativeInt = 0
+    clip_norm: float | None = Field(default=None, gt=0)
+    ema_decay: float = Field(default=0, ge=0, lt=1)
     draws: Annotated[str, variants.DRAWS] = "keyed"
     learn_transforms: bool = True
     transform_seed: NonNegativeInt | None = None

@@ -23,6 +23,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import MultiplicativeLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from skellib.batches import DeviceClips
@@ -104,8 +105,11 @@ def fit(
     model, optimizer = fabric.setup(network, plain)
     schedule = _schedule(plain, settings)
     step = execution.step(fabric, model, experiment.loss)
-    forward = execution.forward(fabric, model)
+    averaged = _average(network, settings)
+    judged = averaged or model
+    forward = execution.forward(fabric, judged)
     state = {"model": network, "optimizer": plain, "schedule": schedule}
+    state |= {"average": averaged} if averaged else {}
     progress = checkpoint.load(state) if checkpoint else Progress()
     _seed_rank(fabric, seed, progress.epoch)
     start, test_logits = time.perf_counter() - progress.seconds, None
@@ -118,13 +122,15 @@ def fit(
             loss, logits = step(x, y)
             _clip_gradients(fabric, model, optimizer, settings.clip_norm)
             optimizer.step()
+            if averaged:
+                averaged.update_parameters(network)
             means.add(loss, logits, y)
         schedule.step()
         done = Epoch(epoch=epoch, learning_rate=learning_rate, **means.compute())
         _check_finite(done, experiment, seed, execution)
         last = epoch == settings.epochs
         if last or epoch % execution.evaluate_every == 0:
-            test_logits = predict(model, test_clips, forward=forward)["fused"]
+            test_logits = predict(judged, test_clips, forward=forward)["fused"]
             top1 = _accuracy(test_logits, test_clips.label)
             done = done.model_copy(update={"test_top1": top1})
         progress.add(done.model_dump(), seconds=time.perf_counter() - start)
@@ -135,7 +141,9 @@ def fit(
         report(done, progress.seconds)
 
     if test_logits is None:  # resumed after the last epoch
-        test_logits = predict(model, test_clips, forward=forward)["fused"]
+        test_logits = predict(judged, test_clips, forward=forward)["fused"]
+    if averaged:
+        network.load_state_dict(averaged.module.state_dict())
     return test_logits, progress
 
 
@@ -304,6 +312,14 @@ def _build_network(
 def nesterov(parameters: Iterable[Tensor], **options: Any) -> torch.optim.SGD:
     """Create stochastic gradient descent with Nesterov's momentum of 0.9."""
     return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options)
+
+
+def _average(network: nn.Module, settings: TrainingConfig) -> AveragedModel | None:
+    """Create the moving average of the weights and statistics, if configured."""
+    if not settings.ema_decay:
+        return None
+    average = get_ema_multi_avg_fn(settings.ema_decay)
+    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)
 
 
 def _schedule(optimizer: Optimizer, settings: TrainingConfig) -> MultiplicativeLR:

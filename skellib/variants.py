@@ -223,7 +223,7 @@ NETWORKS: Choices[Network] = Choices(
         "slnl_rfa": Network("skellib.models:SLnLRFA"),
         "hcn": Network(
             "skellib.peers:HCN",
-            (*_PEER, "dropout", "velocity_padding"),
+            (*_PEER, "normalisation", "dropout", "velocity_padding"),
             Fusion(concatenate=True),
         ),
         "st_gcn": Network("skellib.peers:STGCN", (*_PEER, "dropout"), _ONE_STREAM),
@@ -324,6 +324,17 @@ CROP_ROUNDINGS = Choices(
         "cut": "the number of frames that are cut at either end is rounded down",
     },
 )
+MODALITIES: Choices[tuple[bool, bool]] = Choices(
+    "modality",
+    {
+        "joint": (False, False),
+        "bone": (True, False),
+        "motion": (False, True),
+        "bone_motion": (True, True),
+    },
+)
+"""Whether the network receives bones instead of joints, and velocities of either."""
+
 PADDINGS = Choices(
     "padding",
     {

@@ -10,6 +10,7 @@ from skellib.layouts import Layout
 from skellib.models import FrequencyAttention
 from skellib.peers.graph import scaled
 from skellib.preprocessing import velocity
+from skellib.variants import NORMALISATIONS
 
 
 def _halve() -> nn.Module:
@@ -24,6 +25,7 @@ class CoOccurrence(nn.Module):
 
     Args:
         in_channels, joints, frames: ``d``, ``N`` and ``T`` of a clip.
+        normalisation: a name in :data:`skellib.variants.NORMALISATIONS`.
         channels: output channels of the four layers.
         dropout: probability of dropping a channel.
         attention: kind of frequency attention before the first layer, not in the paper.
@@ -35,6 +37,7 @@ class CoOccurrence(nn.Module):
         in_channels: int,
         joints: int,
         frames: int,
+        normalisation: str,
         channels: list[int],
         dropout: float,
         attention: str,
@@ -42,6 +45,7 @@ class CoOccurrence(nn.Module):
     ) -> None:
         super().__init__()
         one, two, three, four = channels
+        self.normalise = NORMALISATIONS.find(normalisation)(in_channels, joints)
         self.attention = FrequencyAttention(frames, joints, attention, reduction)
         self.conv1 = nn.Conv2d(in_channels, one, 1)
         self.conv2 = nn.Conv2d(one, two, (3, 1), padding=(1, 0))
@@ -51,7 +55,7 @@ class CoOccurrence(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, d, T, N) to (B, C, T / 4, C_2 / 4); C_2 are conv2's channels."""
-        h = self.conv2(relu(self.conv1(self.attention(x))))
+        h = self.conv2(relu(self.conv1(self.attention(self.normalise(x)))))
         h = self.pool(self.conv3(h.transpose(1, 3)))
         return self.pool(self.dropout(self.conv4(h)))
 
@@ -69,6 +73,8 @@ class HCN(nn.Module):
         in_channels, frames: ``d`` and ``T`` of a clip.
         bodies: not used; bodies share all weights.
         width: factor of all channels.
+        normalisation: normalisation of the input, in
+            :data:`skellib.variants.NORMALISATIONS`; the paper has none.
         dropout: probability of dropping a channel, or an element of the last features.
         velocity_padding: as of :func:`skellib.preprocessing.velocity`.
         frequency_attention, reduction: as of
@@ -87,6 +93,7 @@ class HCN(nn.Module):
         bodies: int = 2,
         frames: int = 64,
         width: float = 1.0,
+        normalisation: str = "none",
         dropout: float = 0.5,
         velocity_padding: str = "end",
         frequency_attention: str = "none",
@@ -101,6 +108,7 @@ class HCN(nn.Module):
                     in_channels,
                     layout.size,
                     frames,
+                    normalisation,
                     first,
                     dropout,
                     frequency_attention,
