@@ -117,16 +117,18 @@ class TestLogits(BaseModel):
         flat = np.frombuffer(base64.b64decode(self.logits), "<f2")
         return flat.reshape(len(self.label), self.classes).astype(np.float32)
 
-    def accuracy(self, clean: bool = False) -> float:
-        """Compute the top-1 accuracy, a fraction of 1.
+    def correct(self, clean: bool = False) -> np.ndarray:
+        """Tell which clips are classified correctly, (n,) boolean.
 
         Args:
             clean: leave out clips that have a duplicate in training.
         """
         correct = self.array().argmax(1) == np.array(self.label)
-        if clean:
-            correct = np.delete(correct, self.leaked)
-        return float(correct.mean())
+        return np.delete(correct, self.leaked) if clean else correct
+
+    def accuracy(self, clean: bool = False) -> float:
+        """Compute the top-1 accuracy, a fraction of 1; see :meth:`correct`."""
+        return float(self.correct(clean).mean())
 
 
 class BestEpoch(NamedTuple):

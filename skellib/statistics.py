@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
 from itertools import count
 
 import numpy as np
@@ -24,8 +23,11 @@ MAX_EXACT_PAIRS = 12
 MIN_PAIRS = 3
 """Smallest number of pairs for a verdict: two do not estimate the variance well."""
 
-CONCLUSIVE = ("reproduced", "opposite")
+CONCLUSIVE = ("supported", "contradicted")
 """Verdicts on a difference whose interval excludes zero."""
+
+VERDICTS = (*CONCLUSIVE, "bounded")
+"""The three verdicts, see :func:`verdict`."""
 
 ROUNDING_ERROR = 1e-9
 """Smallest standard deviation that is not attributed to rounding.
@@ -55,15 +57,19 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Hold the paired difference between a row and its baseline.
+    """Hold the difference between two rows, paired by seed or fold.
 
     Attributes:
         n: number of pairs.
         mean: mean difference.
-        low, high: 95 % Student interval of the mean difference; None if n is 1.
-        p: two-sided p value: probability of a mean at least as far from 0 if each
-            difference were equally likely to have either sign. None if n is 1.
-        sd: standard deviation of the differences (n - 1); None if n is 1.
+        low, high: 95 % interval of the mean difference: Student's for two rows alone
+            (:func:`paired`), simultaneous for the rows of a table
+            (:func:`skellib.simultaneous.compare_rows`). None if the spread is unknown.
+        p: two-sided p value by the method of the interval; of :func:`paired` by sign
+            flips. None if the spread is unknown.
+        sd: standard deviation of the differences; None if it is unknown.
+        detectable: smallest true difference whose interval would exclude zero with
+            80 % probability; None if it is unknown.
     """
 
     n: int
@@ -72,6 +78,7 @@ class Difference:
     high: float | None
     p: float | None
     sd: float | None = None
+    detectable: float | None = None
 
 
 def _finite(values: Sequence[float], name: str) -> np.ndarray:
@@ -167,44 +174,6 @@ def pairs_needed(sd: float, difference: float, power: float = 0.8) -> int:
     return high
 
 
-SIMULATED = 200_000
-"""Draws of :func:`simultaneous_quantile`; its error is then about 0.005."""
-
-
-def simultaneous_quantile(correlation: np.ndarray, df: int) -> float:
-    """Compute the factor of intervals that hold for several estimates together.
-
-    It is the 95 % quantile of the largest absolute value of a multivariate t vector, as
-    in Dunnett's test (comparisons with one row) and Tukey's (all pairs): the estimates
-    share one estimate of the variance. It is simulated with a fixed seed; for a single
-    estimate it is Student's quantile.
-
-    Args:
-        correlation: (k, k) correlation of the estimates; it may be singular.
-        df: degrees of freedom of the variance.
-
-    Raises:
-        InputError: if there is no estimate or no degree of freedom.
-    """
-    correlation = np.asarray(correlation, dtype=np.float64)
-    if correlation.ndim != 2 or not len(correlation) or df < 1:
-        raise InputError(f"quantile: correlation {correlation.shape}, {df} df")
-    return _largest_t(tuple(map(tuple, correlation.tolist())), df)
-
-
-@cache
-def _largest_t(rows: tuple[tuple[float, ...], ...], df: int) -> float:
-    """Simulate the quantile of a correlation matrix, given by its rows."""
-    if len(rows) == 1:
-        return float(stats.t.ppf((1 + CONFIDENCE) / 2, df))
-    generator = np.random.default_rng(0)
-    values, vectors = np.linalg.eigh(rows)
-    root = vectors * np.sqrt(values.clip(0))
-    normal = generator.standard_normal((SIMULATED, len(root))) @ root.T
-    scale = np.sqrt(generator.chisquare(df, SIMULATED) / df)
-    return float(np.quantile(np.abs(normal).max(1) / scale, CONFIDENCE))
-
-
 @dataclass(frozen=True)
 class VarianceShares:
     """Hold the shares of the variance in a table of rows and seeds; they sum to 1.
@@ -273,10 +242,7 @@ def verdict(
     profile: str,
     unit: str = "seed",
 ) -> str:
-    """Judge, in words, whether a difference has the sign that the paper reports.
-
-    Only the sign is judged; the reader compares the sizes. For about one in twenty rows
-    without any effect, the interval excludes 0 by chance.
+    """Judge whether a difference has the sign that the paper reports.
 
     Args:
         difference: measured difference; None if there is none.
@@ -285,9 +251,11 @@ def verdict(
         unit: what is paired: ``"seed"`` or ``"fold"``.
 
     Returns:
-        ``"reproduced"`` or ``"opposite"`` if the interval excludes 0; ``"not resolved
-        with 3 seeds"`` if it includes 0, cannot be computed or is based on fewer than
-        three pairs; ``""`` if there is nothing to compare.
+        ``"supported"`` if the interval lies on the paper's side of zero;
+        ``"contradicted"`` if it lies on the other; ``"bounded"`` if it includes zero,
+        so that a difference beyond its end is excluded, see :func:`bound`. ``"not
+        judged (2 seeds)"`` with fewer than three pairs or without any spread; ``""`` if
+        there is nothing to compare.
     """
     if difference is None:
         return ""
@@ -295,16 +263,31 @@ def verdict(
         return "no verdict (quick)"
     if not reported:
         return ""
-    agrees = difference.mean * reported > 0
     if difference.low is None or difference.high is None:
+        agrees = difference.mean * reported > 0
         sign = "same sign" if agrees else "opposite sign"
         return f"one {unit}: {sign if difference.mean else 'equal'}, resolves nothing"
-    excludes_0 = difference.low > 0 or difference.high < 0
     width = difference.high - difference.low
-    too_few = difference.n < MIN_PAIRS or width < ROUNDING_ERROR
-    if not excludes_0 or too_few:
-        return f"not resolved with {difference.n} {unit}s"
-    return "reproduced" if agrees else "opposite"
+    if difference.n < MIN_PAIRS or width < ROUNDING_ERROR:
+        return f"not judged ({difference.n} {unit}{'s' * (difference.n > 1)})"
+    if difference.low <= 0 <= difference.high:
+        return "bounded"
+    return CONCLUSIVE[difference.mean * reported < 0]
+
+
+def bound(difference: Difference, reported: float) -> float | None:
+    """Return the largest size, with the paper's sign, that the interval leaves open.
+
+    It is negative if the interval lies on the other side of zero, and None if there is
+    no interval.
+
+    Args:
+        difference: measured difference.
+        reported: the paper's difference; only its sign matters.
+    """
+    if difference.low is None or difference.high is None:
+        return None
+    return difference.high if reported > 0 else -difference.low
 
 
 def grim(

@@ -17,7 +17,7 @@ from skellib.reproduction.paper_tables import (
 from skellib.reproduction.results import (
     Runs,
     average_by,
-    compare,
+    compare_labels,
     recorded_experiments,
     runs_of,
     unit_of,
@@ -264,15 +264,20 @@ def column_cells(
     }
     base = table.row(table.baseline) if table.baseline else None
     unit = unit_of(column)
+    pairs = [
+        (label, base.label)
+        for label, each in experiments.items()
+        if base is not None and each != experiments[base.label]
+    ]
+    compared = compare_labels(runs, pairs, unit).differences
+    differences = {pair[0]: each for pair, each in zip(pairs, compared, strict=True)}
 
     def cell(row: Row) -> Cell:
         mine = runs[row.label]
         is_base = base is not None and experiments[row.label] == experiments[base.label]
-        difference, claimed = None, None
-        if base is not None and not is_base:
-            difference = compare(mine, runs[base.label], unit)
-            if classes is None:
-                claimed = reported_difference(row, base, column)
+        difference, claimed = differences.get(row.label), None
+        if base is not None and not is_base and classes is None:
+            claimed = reported_difference(row, base, column)
         return Cell(
             label=row.label,
             column=column,

@@ -1,19 +1,24 @@
 """Judge the claims of the paper's Section IV by our runs.
 
 A claim in words ("the SMFL achieves the best") is a set of comparisons: one row scores
-above another. Each comparison is judged by the runs that both rows have, paired by seed
-or fold, and the claim by all of its comparisons.
+above another. The comparisons of all claims about a table are judged together, by all
+runs of the table, with intervals that hold for all of them in 95 % of experiments
+(:mod:`skellib.simultaneous`). The family is a table: over several tables the chances of
+a false statement add up. A claim is judged by all of its comparisons, see
+:func:`combine`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from skellib.errors import InputError
 from skellib.records import RecordStore
 from skellib.reproduction.paper_tables import TABLES, Column, Row, reported_difference
-from skellib.reproduction.results import columns_on, paired_difference, unit_of
-from skellib.statistics import CONCLUSIVE, Difference, verdict
+from skellib.reproduction.results import columns_on, compare_in_table, unit_of
+from skellib.simultaneous import RowComparisons
+from skellib.statistics import Difference, bound, verdict
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ class Judged:
     Attributes:
         comparison: the comparison.
         claimed: the paper's difference, in percentage points, if it prints one.
-        measured: our paired difference; None if a row has no run.
+        measured: our difference, with its simultaneous interval; None if a row has no
+            run.
         verdict: see :func:`skellib.statistics.verdict`; empty if not measured.
     """
 
@@ -66,6 +72,11 @@ class Judged:
     claimed: float | None
     measured: Difference | None
     verdict: str
+
+    @property
+    def at_most(self) -> float | None:
+        """The largest gain, in points, that our interval leaves open."""
+        return bound(self.measured, self.claimed or 1.0) if self.measured else None
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ class Finding:
     judged: tuple[Judged, ...]
 
     def count(self, word: str) -> int:
-        """Count the comparisons with a verdict, ``"reproduced"`` or ``"opposite"``."""
+        """Count the comparisons with a verdict, such as ``"supported"``."""
         return sum(each.verdict == word for each in self.judged)
 
     @property
@@ -87,18 +98,47 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """The verdict on all comparisons of the claim together.
+        """The verdict on all comparisons of the claim together, see :func:`combine`."""
+        return combine([each.verdict for each in self.judged])
 
-        ``"reproduced"`` or ``"opposite"`` if every comparison is; ``"contradicted in
-        part"`` if only some are opposite; ``"not resolved"`` if none is opposite and
-        not all are reproduced; ``"not run"`` if nothing was measured.
+    @property
+    def at_most(self) -> float | None:
+        """The largest gain that is left open for the least gain of the claim.
+
+        A claim says that all of its gains are above zero; it holds by as much as the
+        least of them. None unless the claim is bounded.
         """
-        if all(each.measured is None for each in self.judged):
-            return "not run"
-        for word in CONCLUSIVE:
-            if self.count(word) == len(self.judged):
-                return word
-        return "contradicted in part" if self.count("opposite") else "not resolved"
+        if self.verdict != "bounded":
+            return None
+        open_ = [j.at_most for j in self.judged if j.verdict == "bounded"]
+        return min(each for each in open_ if each is not None)
+
+    @property
+    def detectable(self) -> float | None:
+        """The gain at which every comparison measured would be shown with 80 %, each.
+
+        None if no comparison has an interval.
+        """
+        measured = [each.measured for each in self.judged if each.measured]
+        known = [d.detectable for d in measured if d.detectable is not None]
+        return max(known, default=None)
+
+
+def combine(words: Sequence[str]) -> str:
+    """Judge a claim by the verdicts on its comparisons.
+
+    Returns:
+        ``"contradicted"`` if any comparison is: the claim says that all hold;
+        ``"supported"`` if all are; ``"bounded"`` if at least one is and none is
+        contradicted; ``"not run"`` if none was measured; otherwise ``"not judged"``.
+    """
+    if "contradicted" in words:
+        return "contradicted"
+    if all(word == "supported" for word in words):
+        return "supported"
+    if "bounded" in words:
+        return "bounded"
+    return "not judged" if any(words) else "not run"
 
 
 def _beats(table: str, better: str, *worse: str) -> tuple[Comparison, ...]:
@@ -286,47 +326,72 @@ CLAIMS: tuple[Claim, ...] = (
 to IV) and about cost (Table XI)."""
 
 
-def judge(
-    claim: Claim,
+def family(number: str, claims: Collection[Claim] = CLAIMS) -> list[Comparison]:
+    """Return the comparisons of claims about a table, each once."""
+    every = (each for claim in claims for each in claim.comparisons)
+    return list(dict.fromkeys(each for each in every if each.table == number))
+
+
+def measure(
+    number: str,
     dataset: str,
     store: RecordStore,
     profile: str,
     clean: bool = False,
-) -> Finding:
-    """Judge a claim by the records.
+    claims: Collection[Claim] = CLAIMS,
+) -> RowComparisons | None:
+    """Compare the rows of a table that claims speak of.
+
+    Arguments are those of :func:`judge_all`.
+
+    Returns:
+        The comparisons of :func:`family`; None if the table has no column on the data
+        set.
+    """
+    columns = columns_on(TABLES[number], dataset)
+    pairs = [(each.better, each.worse) for each in family(number, claims)]
+    if not columns:
+        return None
+    return compare_in_table(TABLES[number], pairs, columns[0], profile, store, clean)
+
+
+def judge_all(
+    dataset: str,
+    store: RecordStore,
+    profile: str,
+    clean: bool = False,
+    claims: Collection[Claim] = CLAIMS,
+) -> list[Finding]:
+    """Judge claims by the records.
 
     Args:
-        claim: one of :data:`CLAIMS`.
         dataset: data set; if a table has several columns on it, the first is taken.
         store: the records.
         profile: profile of the runs.
         clean: count only test clips without a duplicate among the training clips.
+        claims: the claims; their comparisons are one family in each table.
 
     Raises:
         InputError: if the profile is unknown or a record cannot be used.
     """
-    judged = []
-    for comparison in claim.comparisons:
-        found = columns_on(TABLES[comparison.table], dataset)
-        claimed, measured, unit = None, None, "seed"
-        if found:
-            column = found[0]
-            better, worse = comparison.rows
-            claimed = comparison.claimed(column)
-            measured = paired_difference(better, worse, column, profile, store, clean)
-            unit = unit_of(column)
+    found: dict[Comparison, Difference | None] = {}
+    for number in dict.fromkeys(each.table for c in claims for each in c.comparisons):
+        measured = measure(number, dataset, store, profile, clean, claims)
+        if measured is not None:
+            pairs = zip(family(number, claims), measured.differences, strict=True)
+            found |= dict(pairs)
+
+    def judged(comparison: Comparison) -> Judged:
+        columns = columns_on(TABLES[comparison.table], dataset)
+        if not columns:
+            return Judged(comparison, None, None, "")
+        claimed = comparison.claimed(columns[0])
+        difference = found[comparison]
         # The paper claims the sign in words even if it does not print the number.
-        sign = claimed if claimed else 1.0
-        words = verdict(measured, sign, profile, unit)
-        judged.append(Judged(comparison, claimed, measured, words))
-    return Finding(claim, tuple(judged))
+        words = verdict(difference, claimed or 1.0, profile, unit_of(columns[0]))
+        return Judged(comparison, claimed, difference, words)
 
-
-def judge_all(
-    dataset: str, store: RecordStore, profile: str, clean: bool = False
-) -> list[Finding]:
-    """Judge every claim of :data:`CLAIMS`; arguments are those of :func:`judge`."""
-    return [judge(claim, dataset, store, profile, clean) for claim in CLAIMS]
+    return [Finding(c, tuple(map(judged, c.comparisons))) for c in claims]
 
 
 def get_claim(name: str) -> Claim:

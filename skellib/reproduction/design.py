@@ -23,7 +23,8 @@ from scipy.linalg import hadamard
 from skellib.errors import InputError
 from skellib.experiment import final_model
 from skellib.reproduction.paper_tables import BASELINE_1, UCLA, Changes, Row
-from skellib.statistics import CONFIDENCE, simultaneous_quantile
+from skellib.simultaneous import simultaneous_quantile
+from skellib.statistics import CONFIDENCE
 
 RUNS = 32
 _CONTRASTS = hadamard(RUNS)

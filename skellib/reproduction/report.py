@@ -18,6 +18,7 @@ import torch
 
 from skellib.complexity import Complexity, count
 from skellib.data import PackedDataset, folds
+from skellib.errors import InputError
 from skellib.experiment import Experiment
 from skellib.models import SLnLRFA
 from skellib.records import Metrics, RecordStore, RunRecord
@@ -25,10 +26,12 @@ from skellib.reproduction import baselines
 from skellib.reproduction.cells import (
     RESULT_PROFILES,
     column_cells,
+    difference_text,
     prepare_command,
+    signed,
     summary_text,
 )
-from skellib.reproduction.claims import CLAIMS, Finding
+from skellib.reproduction.claims import CLAIMS, Finding, measure
 from skellib.reproduction.coverage import table_keys
 from skellib.reproduction.execute import ensure_records
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES, STEPS
@@ -44,13 +47,23 @@ from skellib.reproduction.paper_tables import (
 from skellib.reproduction.plan import Run, store_for, summarise_runs
 from skellib.reproduction.render import paired_text, runs_by_seed
 from skellib.reproduction.results import (
+    clip_differences,
     columns_on,
+    compare_in_table,
     paired_difference,
     recorded_experiments,
     unit_of,
 )
+from skellib.resampling import bootstrap
 from skellib.settings import ModelConfig
-from skellib.statistics import MIN_PAIRS, variance_shares, verdict
+from skellib.statistics import (
+    MIN_PAIRS,
+    VERDICTS,
+    Difference,
+    Summary,
+    variance_shares,
+    verdict,
+)
 from skellib.training import train
 from skellib.weights import find_weights, load_model
 
@@ -236,10 +249,13 @@ def _signed_range(values: Iterable[float | None]) -> str:
 
 
 def tally(finding: Finding) -> str:
-    """Count a claim's comparisons: reproduced · opposite · open."""
-    reproduced, opposite = (finding.count(w) for w in ("reproduced", "opposite"))
-    left = len(finding.judged) - reproduced - opposite
-    return f"{reproduced} · {opposite} · {left}"
+    """Count a claim's comparisons: supported · contradicted · bounded · the others."""
+    counts = [finding.count(word) for word in VERDICTS]
+    return " · ".join(map(str, [*counts, len(finding.judged) - sum(counts)]))
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def claims_table(
@@ -250,6 +266,12 @@ def claims_table(
     Args:
         findings: the claims, judged on all test clips.
         on_clean: the same, judged on test clips without duplicates in training.
+
+    Returns:
+        ``claim``; ``paper`` and ``measured``, differences in points; ``seeds``;
+        ``comparisons``, see :func:`tally`; ``verdict``; ``gain at most``, the gain
+        above which a bounded claim is excluded; ``would have shown``, the gain that the
+        runs would have shown with 80 % probability; ``clean clips``, the verdict there.
     """
 
     def line(finding: Finding, clean: Finding) -> dict[str, str]:
@@ -261,6 +283,8 @@ def claims_table(
             "seeds": "…".join(dict.fromkeys(map(str, finding.pairs))),
             "comparisons": tally(finding),
             "verdict": finding.verdict,
+            "gain at most": _points(finding.at_most),
+            "would have shown": _points(finding.detectable),
             "clean clips": clean.verdict,
         }
 
@@ -269,22 +293,70 @@ def claims_table(
 
 def judged_claims(findings: Iterable[Finding]) -> pd.DataFrame:
     """Return a line for each claim that has a run: its comparisons and verdict."""
-    rows = [(f.claim.name, tally(f), f.verdict) for f in findings]
-    rows = [row for row in rows if row[-1] != "not run"]
-    rows = rows or [("every claim", "no run recorded", "not run")]
-    return pd.DataFrame(rows, columns=["claim", "comparisons", "verdict"])
+    rows = [(f.claim.name, tally(f), f.verdict, _points(f.at_most)) for f in findings]
+    rows = [row for row in rows if row[2] != "not run"]
+    rows = rows or [("every claim", "no run recorded", "not run", "")]
+    names = ["claim", "comparisons", "verdict", "gain at most"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def verdict_counts(findings: Sequence[Finding]) -> dict[str, int]:
-    """Count claims by verdict; ``opposite`` includes those contradicted in part."""
+    """Count claims by verdict.
+
+    Returns:
+        ``claims`` and their ``comparisons``, of which ``distinct`` are different and
+        ``measured`` have runs; then claims by verdict: ``supported``, ``contradicted``,
+        ``bounded``, ``notjudged`` (too few seeds) and ``notrun``; ``excluded`` counts
+        the bounded claims whose gain is below the least that the paper prints.
+    """
+    judged = [each for finding in findings for each in finding.judged]
+    measured = {each.comparison for each in judged if each.measured}
     count = Counter(finding.verdict for finding in findings)
     return {
         "claims": len(findings),
-        "reproduced": count["reproduced"],
-        "opposite": count["opposite"] + count["contradicted in part"],
-        "unresolved": count["not resolved"],
+        "comparisons": len(judged),
+        "distinct": len({each.comparison for each in judged}),
+        "measured": len(measured),
+        **{word: count[word] for word in VERDICTS},
+        "notjudged": count["not judged"],
         "notrun": count["not run"],
+        "excluded": sum(map(excludes_printed, findings)),
     }
+
+
+def excludes_printed(finding: Finding) -> bool:
+    """Tell whether a claim is bounded below the least gain that the paper prints."""
+    printed = [each.claimed for each in finding.judged if each.claimed is not None]
+    limit = finding.at_most
+    return limit is not None and bool(printed) and limit < min(printed)
+
+
+def comparison_families(
+    dataset: str, store: RecordStore, profile: str = "laptop", clean: bool = False
+) -> pd.DataFrame:
+    """Return a line for each table that claims speak of, with runs of its rows.
+
+    Returns:
+        By table ``comparisons`` (measured; their intervals hold together in 95 % of
+        experiments), ``df`` (degrees of freedom of the rest), ``paired sd`` (of the
+        difference of two single runs, in points), ``factor`` (half width of an interval
+        in standard errors) and ``would have shown`` (the largest of the gains that are
+        detectable with 80 % probability).
+    """
+    lines = {}
+    for number in dict.fromkeys(c.table for each in CLAIMS for c in each.comparisons):
+        found = measure(number, dataset, store, profile, clean)
+        if found is None or found.sd is None:
+            continue
+        known = [each for each in found.differences if each is not None]
+        lines[number] = {
+            "comparisons": len(known),
+            "df": found.df,
+            "paired sd": 2**0.5 * found.sd,
+            "factor": found.factor,
+            "would have shown": max(each.detectable or 0 for each in known),
+        }
+    return pd.DataFrame(lines).T.rename_axis("table")
 
 
 def quotes() -> pd.DataFrame:
@@ -340,7 +412,8 @@ class PairedSpread:
 def paired_spread(findings: Iterable[Finding]) -> PairedSpread:
     """Pool the spread of the paired differences behind some claims.
 
-    Comparisons that several claims share count once; those with fewer than
+    Tables differ in it: see :func:`comparison_families`. Comparisons that several
+    claims share count once; those with fewer than
     :data:`skellib.statistics.MIN_PAIRS` pairs do not count.
     """
     found = {
@@ -369,6 +442,54 @@ def seed_sds(store: RecordStore, profile: str = "laptop") -> list[float]:
         if cell.summary is not None
     }
     return sorted(s.sd for s in summaries if s.n >= MIN_PAIRS and s.sd is not None)
+
+
+def sampling_table(
+    row: Row,
+    other: Row,
+    column: Column,
+    store: RecordStore,
+    profile: str = "laptop",
+    subject: np.ndarray | None = None,
+    clean: bool = False,
+) -> pd.DataFrame:
+    """Return the difference of two rows with intervals over seeds, clips and subjects.
+
+    Args:
+        row, other: the rows.
+        column: the column.
+        store: the records; clips and subjects need those that hold logits.
+        profile: profile of the runs.
+        subject: (n,) subject of each test clip, as in the data set's test part; without
+            it there is no line for subjects.
+        clean: leave out test clips with a duplicate among the training clips.
+
+    Returns:
+        By what is drawn anew (``seeds``, ``clips``, ``subjects``): ``n`` of them, and
+        the difference in points: ``mean``, ``low`` and ``high`` (95 %).
+
+    Raises:
+        InputError: if a record cannot be used, or there are not as many subjects as
+            clips.
+    """
+    found: dict[str, Difference | Summary | None] = {
+        "seeds": paired_difference(row, other, column, profile, store, clean)
+    }
+    by_clip = clip_differences(row, other, column, profile, store)
+    if by_clip is not None:
+        kept = ~(by_clip.leaked & clean)
+        found["clips"] = bootstrap(by_clip.points[kept])
+        if subject is not None:
+            if len(subject) != len(kept):
+                raise InputError(f"subject: {len(subject)} of {len(kept)} test clips")
+            found["subjects"] = bootstrap(by_clip.points[kept], subject[kept])
+    names = ("n", "mean", "low", "high")
+    lines = {
+        what: [getattr(each, name) for name in names]
+        for what, each in found.items()
+        if each is not None
+    }
+    return pd.DataFrame.from_dict(lines, orient="index", columns=list(names))
 
 
 # Rows, steps and levels
@@ -450,24 +571,27 @@ COMPONENTS = {
 def component_table(store: RecordStore, profile: str = "laptop") -> pd.DataFrame:
     """Return what each component brings on N-UCLA, without and with rotated clips.
 
+    The intervals hold for all components together.
+
     Returns:
         By component ``paper``, ``recorded`` (trained on clips as recorded),
         ``rotated`` and ``verdict``, which judges the rotated ones.
     """
+    pairs = [*COMPONENTS.values()]
+    recorded, rotated = (
+        compare_in_table(table, pairs, UCLA, profile, store).differences
+        for table in (STEPS, ROTATED_STEPS)
+    )
     lines = {}
-    for name, (label, other) in COMPONENTS.items():
-        recorded, rotated = (
-            (table.row(label), table.row(other), UCLA)
-            for table in (STEPS, ROTATED_STEPS)
-        )
-        claimed = reported_difference(*recorded)
+    for name, pair, before, after in zip(
+        COMPONENTS, pairs, recorded, rotated, strict=True
+    ):
+        claimed = reported_difference(*map(STEPS.row, pair), UCLA)
         lines[name] = {
-            "paper": "" if claimed is None else f"{claimed:+.1f}",
-            "recorded": paired_text(*recorded, store, profile),
-            "rotated": paired_text(*rotated, store, profile),
-            "verdict": verdict(
-                paired_difference(*rotated, profile, store), claimed, profile
-            ),
+            "paper": "" if claimed is None else signed(claimed),
+            "recorded": difference_text(before),
+            "rotated": difference_text(after),
+            "verdict": verdict(after, claimed, profile),
         }
     return pd.DataFrame(lines).T
 

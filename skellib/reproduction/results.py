@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from skellib.data import PROTOCOLS, default_protocol, folds
 from skellib.errors import InputError
@@ -17,6 +20,7 @@ from skellib.reproduction.paper_tables import (
     Row,
     Table,
 )
+from skellib.simultaneous import RowComparisons, compare_rows
 from skellib.statistics import Difference, paired
 
 
@@ -168,13 +172,53 @@ def average_by(runs: Runs, unit: str) -> dict[int, float]:
     return {which: sum(values) / len(values) for which, values in groups.items()}
 
 
-def compare(runs: Runs, baseline: Runs, unit: str) -> Difference | None:
-    """Return the difference paired over the folds and seeds that both have."""
-    common = runs.keys() & baseline.keys()
-    if not common:
-        return None
-    mine, theirs = ({run: side[run] for run in common} for side in (runs, baseline))
-    return paired(*([*average_by(side, unit).values()] for side in (mine, theirs)))
+def compare_labels(
+    runs: Mapping[str, Runs], pairs: Sequence[tuple[str, str]], unit: str
+) -> RowComparisons:
+    """Compare pairs of rows, given by label, by the runs of all rows."""
+    labels = [*runs]
+    places = [(labels.index(one), labels.index(other)) for one, other in pairs]
+    return compare_rows([average_by(each, unit) for each in runs.values()], places)
+
+
+def compare_in_table(
+    table: Table,
+    pairs: Sequence[tuple[str, str]],
+    column: Column,
+    profile: str,
+    store: RecordStore,
+    clean: bool = False,
+) -> RowComparisons:
+    """Compare pairs of rows of a table by the recorded runs of all of its rows.
+
+    Args:
+        table: the table.
+        pairs: labels of the two rows of each comparison, first minus second.
+        column: one of its columns, or another of the same kind.
+        profile: profile of the runs.
+        store: the records.
+        clean: count only test clips without a duplicate among the training clips.
+
+    Raises:
+        InputError: if a record cannot be used.
+    """
+    found = recorded_experiments(table.rows, column, profile, store)
+    runs = {
+        row.label: runs_of(each, store, column.measure, clean, None)
+        for row, each in zip(table.rows, found, strict=True)
+    }
+    return compare_labels(runs, pairs, unit_of(column))
+
+
+def _shown_experiments(
+    row: Row, other: Row, column: Column, profile: str, store: RecordStore
+) -> list[tuple[Experiment, ...]]:
+    """Return the experiments of two rows, of the edition that their tables show."""
+    pair = [row, other]
+    tables = (*TABLES.values(), *OWN_TABLES.values())
+    shown = [t.rows for t in tables if any(each in t.rows for each in pair)]
+    rows = [*pair, *(each for part in shown for each in part if each not in pair)]
+    return recorded_experiments(rows, column, profile, store)[:2]
 
 
 def paired_difference(
@@ -187,14 +231,74 @@ def paired_difference(
 ) -> Difference | None:
     """Return row minus other, paired over the seeds (or folds) that both have.
 
+    Only the runs of the two rows count; :func:`compare_in_table` uses those of all
+    rows. Which edition's runs they are depends on all rows of their tables, so that it
+    is the edition that these tables show.
+
     Returns:
         None if they have none in common.
 
     Raises:
         InputError: if a record cannot be used.
     """
-    mine, theirs = (
+    runs, baseline = (
         runs_of(each, store, column.measure, clean, None)
-        for each in recorded_experiments((row, other), column, profile, store)
+        for each in _shown_experiments(row, other, column, profile, store)
     )
-    return compare(mine, theirs, unit_of(column))
+    common = runs.keys() & baseline.keys()
+    if not common:
+        return None
+    unit = unit_of(column)
+    mine, theirs = ({run: side[run] for run in common} for side in (runs, baseline))
+    return paired(*([*average_by(side, unit).values()] for side in (mine, theirs)))
+
+
+@dataclass(frozen=True)
+class ClipDifferences:
+    """Hold the difference of two rows clip by clip.
+
+    Attributes:
+        points: (n,) difference of the shares of runs that classify a clip correctly, in
+            percentage points; its mean is the difference of the accuracies.
+        leaked: (n,) whether the clip has an exact duplicate in training.
+        runs: number of runs of each row.
+    """
+
+    points: np.ndarray
+    leaked: np.ndarray
+    runs: int
+
+
+def clip_differences(
+    row: Row, other: Row, column: Column, profile: str, store: RecordStore
+) -> ClipDifferences | None:
+    """Return row minus other by test clip, over the seeds that both have.
+
+    The test clips of all folds follow one another.
+
+    Returns:
+        None if there is no seed for which both records hold logits.
+
+    Raises:
+        InputError: if a record cannot be used.
+    """
+    pairs = zip(*_shown_experiments(row, other, column, profile, store), strict=True)
+    parts, leaked, runs = [], [], 0
+    for folds_ in pairs:
+        one, two = (
+            {r.seed: r.test_logits for r in store.of(each) if r.test_logits}
+            for each in folds_
+        )
+        common = sorted(one.keys() & two.keys())
+        if not common:
+            return None
+        right, wrong = (
+            np.mean([side[seed].correct() for seed in common], axis=0)
+            for side in (one, two)
+        )
+        parts.append(100 * (right - wrong))
+        mask = np.zeros(len(right), dtype=bool)
+        mask[one[common[0]].leaked] = True
+        leaked.append(mask)
+        runs += len(common)
+    return ClipDifferences(np.concatenate(parts), np.concatenate(leaked), runs)

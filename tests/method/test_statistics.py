@@ -16,11 +16,11 @@ from skellib.errors import InputError
 from skellib.statistics import (
     Difference,
     Summary,
+    bound,
     grim,
     grim_smallest,
     paired,
     pairs_needed,
-    simultaneous_quantile,
     summarise,
     variance_shares,
     verdict,
@@ -191,33 +191,6 @@ def test_pairs_needed_of_nothing():
             pairs_needed(*given_)
 
 
-@pytest.mark.parametrize(
-    ("correlation", "df", "expected"),
-    [
-        (np.eye(1), 4, 2.776),
-        # Dunnett's two-sided table, 5 %: several groups against a control.
-        (np.full((3, 3), 0.5) + np.eye(3) / 2, 10, 2.76),
-        (np.full((5, 5), 0.5) + np.eye(5) / 2, 20, 2.73),
-        # The studentised range over sqrt 2: all pairs of three rows, a singular matrix.
-        ([[1, 0.5, -0.5], [0.5, 1, 0.5], [-0.5, 0.5, 1]], 10, 3.877 / math.sqrt(2)),
-    ],
-)
-def test_simultaneous_quantiles_of_printed_tables(correlation, df, expected):
-    found = simultaneous_quantile(np.array(correlation), df)
-    assert found == pytest.approx(expected, abs=0.015)
-
-
-def test_simultaneous_quantile_of_independent_estimates():
-    """By numerical integration over the common standard deviation."""
-    q = simultaneous_quantile(np.eye(11), 20)
-    s = np.linspace(1e-6, 3, 20001)
-    density = stats.chi2.pdf(20 * s**2, 20) * 40 * s
-    covered = np.trapezoid((2 * stats.norm.cdf(q * s) - 1) ** 11 * density, s)
-    assert covered == pytest.approx(0.95, abs=0.001)
-    with pytest.raises(InputError, match="quantile"):
-        simultaneous_quantile(np.eye(2), 0)
-
-
 def test_shares_of_an_additive_table():
     row, seed = np.array([0.0, 1.0, 5.0]), np.array([70.0, 74.0])
     found = variance_shares(row[:, None] + seed)
@@ -301,15 +274,17 @@ ONE = Difference(1, 1.0, None, None, None)
 @pytest.mark.parametrize(
     ("difference", "reported", "profile", "words"),
     [
-        (CLEAR, 0.5, "full", "reproduced"),
-        (CLEAR, 0.5, "laptop", "reproduced"),
-        (CLEAR, -0.5, "full", "opposite"),
-        (Difference(3, -1.0, -1.6, -0.4, 0.25), -0.5, "full", "reproduced"),
-        (UNCLEAR, 0.5, "full", "not resolved with 3 seeds"),
-        (UNCLEAR, -0.5, "full", "not resolved with 3 seeds"),
+        (CLEAR, 0.5, "full", "supported"),
+        (CLEAR, 0.5, "laptop", "supported"),
+        (CLEAR, -0.5, "full", "contradicted"),
+        (Difference(3, -1.0, -1.6, -0.4, 0.25), -0.5, "full", "supported"),
+        (UNCLEAR, 0.5, "full", "bounded"),
+        (UNCLEAR, -0.5, "full", "bounded"),
         (ONE, 0.5, "full", "one seed: same sign, resolves nothing"),
         # Two pairs are not enough: a third one can reverse the verdict.
-        (Difference(2, 3.4, 0.3, 6.6, 0.5), 0.9, "laptop", "not resolved with 2 seeds"),
+        (Difference(2, 3.4, 0.3, 6.6, 0.5), 0.9, "laptop", "not judged (2 seeds)"),
+        # One pair in a table whose other rows have more runs has an interval.
+        (Difference(1, 3.4, 0.3, 6.6, 0.5), 0.9, "laptop", "not judged (1 seed)"),
         (ONE, -0.5, "laptop", "one seed: opposite sign, resolves nothing"),
         (
             Difference(1, 0.0, None, None, None),
@@ -329,11 +304,21 @@ def test_verdicts(difference, reported, profile, words):
     assert verdict(difference, reported, profile) == words
 
 
+def test_the_bound_is_the_end_of_the_interval_on_the_papers_side():
+    assert bound(UNCLEAR, 0.5) == 2.4  # a gain above it is excluded
+    assert bound(UNCLEAR, -0.5) == 0.4  # a loss above it is
+    assert bound(CLEAR, -0.5) == -0.4
+    assert bound(ONE, 0.5) is None
+
+
 def test_verdict_of_folds():
-    assert verdict(UNCLEAR, 1.0, "full", "fold") == "not resolved with 3 folds"
+    two = Difference(2, 3.4, 0.3, 6.6, 0.5)
+    assert verdict(two, 1.0, "full", "fold") == "not judged (2 folds)"
 
 
 def test_equal_differences_are_no_evidence_of_precision():
     """Two seeds may differ by the same clip: the width 0 is no evidence."""
     d = paired([72.41379310344827, 70.0], [72.19827586206896, 69.78448275862069])
-    assert verdict(d, 0.5, "full") == "not resolved with 2 seeds"
+    assert verdict(d, 0.5, "full") == "not judged (2 seeds)"
+    same = paired([72.0, 71.0, 70.0, 69.0], [71.0, 70.0, 69.0, 68.0])
+    assert verdict(same, 0.5, "full") == "not judged (4 seeds)"

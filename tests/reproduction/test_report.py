@@ -23,6 +23,7 @@ from skellib.reproduction.paper_tables import (
     reported_by,
     reported_difference,
 )
+from skellib.statistics import VERDICTS
 from tests.reproduction.test_tables import BASE, FULL, V, make_record, record
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
@@ -124,13 +125,19 @@ def test_the_claims_table_counts_and_marks(store):
     line = table.loc["transforms help"]
     assert line["measured"] == "−10.0…+5.0"
     assert line["paper"] == "+0.4…+0.9"
-    assert (line["seeds"], line["comparisons"]) == ("0…3", "1 · 1 · 1")
-    assert line["verdict"] == "contradicted in part"
-    assert line["clean clips"] == "not resolved"
+    assert (line["seeds"], line["comparisons"]) == ("0…3", "1 · 1 · 0 · 1")
+    assert (line["verdict"], line["gain at most"]) == ("contradicted", "")
+    assert line["would have shown"] == f"{found[0].detectable:.1f}"
+    assert line["clean clips"] == "not judged"  # no spread at all
     assert table.loc["focal loss helps", "measured"] == ""
     counts = report.verdict_counts(found)
-    assert counts["claims"] == len(claims.CLAIMS) and counts["opposite"] == 1
-    assert sum(counts.values()) == 2 * len(claims.CLAIMS)
+    assert counts["claims"] == len(claims.CLAIMS) and counts["contradicted"] == 1
+    # Both transforms above the skeleton transform, but the other comparison lacks runs.
+    assert counts["notjudged"] == 1
+    assert counts["comparisons"] == sum(len(c.comparisons) for c in claims.CLAIMS)
+    assert counts["measured"] == 3 < counts["distinct"] < counts["comparisons"]
+    words = (*VERDICTS, "notjudged", "notrun")
+    assert sum(counts[word] for word in words) == counts["claims"]
     assert set(report.judged_claims(found)["claim"]) == {
         name for name, verdict in table["verdict"].items() if verdict != "not run"
     }
@@ -144,17 +151,38 @@ def test_the_claims_table_counts_and_marks(store):
 def test_claims_without_a_run_are_one_line(store):
     found = claims.judge_all("nucla", store, "laptop")
     assert report.judged_claims(found).to_numpy().tolist() == [
-        ["every claim", "no run recorded", "not run"]
+        ["every claim", "no run recorded", "not run", ""]
     ]
+    assert report.comparison_families("nucla", store).empty
     assert report.verdict_counts(found)["notrun"] == len(claims.CLAIMS)
     spread = report.paired_spread(found)
     assert math.isnan(spread.sd) and spread.comparisons == 0
 
 
+def test_a_bounded_claim_is_excluded_below_the_least_printed_gain(store):
+    values = np.array([70.0, 71.0, 72.0, 70.5, 71.5])
+    for label, gain in (("CE (Baseline1)", 0), ("FL (2,)", [0.2, 0.1, 0.1, 0.2, 0.0])):
+        record(store, label, (values + gain) / 100, TABLES["VI"])
+    found = claims.judge_all("nucla", store, "laptop")
+    focal = found[claims.CLAIMS.index(claims.get_claim("focal loss helps"))]
+    assert focal.verdict == "supported"  # by 0.12, less than the printed 0.4
+    record(store, "FL (2,)", (values + [0.2, -0.1, 0.1, 0.2, -0.1]) / 100, TABLES["VI"])
+    found = claims.judge_all("nucla", store, "laptop")
+    focal = found[claims.CLAIMS.index(claims.get_claim("focal loss helps"))]
+    assert focal.verdict == "bounded" and 0 < focal.at_most < 0.4
+    assert report.excludes_printed(focal)
+    assert report.verdict_counts(found)["excluded"] == 1
+    line = report.comparison_families("nucla", store).loc["VI"]
+    assert line["comparisons"] == 1 and line["df"] == 4
+    assert line["factor"] == pytest.approx(2.776, abs=1e-3)
+    assert line["paired sd"] == pytest.approx(np.std([2, -1, 1, 2, -1], ddof=1) / 10)
+
+
 def test_the_spread_of_differences_is_pooled_and_counts_each_comparison_once(store):
     record(store, BASE, [0.70, 0.70, 0.70])
     record(store, SKELETON, [0.70, 0.72, 0.74])  # differences 0, 2, 4
-    record(store, FULL, {0: 0.7, 1: 0.8})  # two pairs only
+    record(store, "SMCE (,0.6)", [0.7, 0.7], TABLES["VI"])  # two pairs only
+    record(store, "SMFL (2,0.6)", [0.6, 0.8], TABLES["VI"])
     found = claims.judge_all("nucla", store, "laptop")
     spread = report.paired_spread([*found, *found])
     assert spread.comparisons == 1 and spread.sd == pytest.approx(2)
@@ -234,7 +262,7 @@ def test_rotation_is_measured_row_by_row(store):
     assert list(steps.index) == list(report.COMPONENTS)
     line = steps.loc["skeleton transform"]
     assert line["paper"] == "+0.4" and line["recorded"] == "+0.0 [+0.0, +0.0]"
-    assert line["rotated"].startswith("−10.2 [") and line["verdict"] == "opposite"
+    assert line["rotated"].startswith("−10.2 [") and line["verdict"] == "contradicted"
     levels = report.level_table(store)
     assert levels.loc[BASE, "rotated: clean clips"] == "75.0 ± 0.0 (3)"
     assert set(levels.loc["nearest neighbour"]) == {""}  # not measured here
