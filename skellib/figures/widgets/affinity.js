@@ -8,17 +8,17 @@
   kit.start(key, root => {
     const [map, chosen, other] = root.querySelectorAll("canvas");
     const answer = root.querySelector(".answer");
-    const field = name => root.querySelector(`[name=${name}]`);
+    const field = kit.field(root);
     const color = kit.color(root);
     let at = Math.floor(T / 2) * N + Math.floor(N / 2);
-    let x, axes, fieldOf, weights, best;
+    let x, fieldOf, weights, best, least, most;
 
     const paintMap = () => {
       const {pen, width, height} = kit.pen(map);
-      const [w, h] = [width / T, height / N], most = Math.max(...weights) || 1;
-      const [from, to] = [color("card"), color("left")];
+      const [w, h] = [width / T, height / N], [from, to] = [color("card"), color("left")];
       weights.forEach((value, i) => {
-        pen.fillStyle = kit.mix(from, to, value / most);
+        pen.fillStyle = value ? kit.mix(from, to, (value - least) / (most - least || 1))
+          : color("grid");
         pen.fillRect(Math.floor(i / N) * w, i % N * h, w + 0.5, h + 0.5);
       });
       const ring = (i, name, dash) => {
@@ -35,20 +35,16 @@
     const paintBody = (canvas, i) => {
       const {pen, width, height} = kit.pen(canvas);
       const [t, n] = [Math.floor(i / N), i % N];
-      const reach = x.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      const scale = 0.46 * Math.min(width, height) / reach;
-      const points = body.sides.map((_, joint) => {
-        const p = [0, 1, 2].map(c => x[(c * T + t) * J + joint]);
-        const [right, up, near] = body.axes.map(axis =>
-          axis.reduce((sum, a, c) => sum + a * p[c], 0));
-        return [width / 2 + scale * right, height / 2 - scale * up, scale * near];
-      });
+      const scale = 0.46 * Math.min(width, height) / kit.reach(x);
+      const view = kit.view(body.axes, width / 2, height / 2, scale);
+      const points = body.sides.map((_, joint) =>
+        view([0, 1, 2].map(c => x[(c * T + t) * J + joint])));
       kit.bodies(pen, color, [points], body, 2);
       const row = mixing.subarray(n * J, (n + 1) * J);
-      const most = row.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+      const largest = kit.reach(row);
       points.forEach(([px, py], joint) => {
         pen.beginPath();
-        pen.arc(px, py, 12 * Math.sqrt(Math.abs(row[joint]) / most), 0, 7);
+        pen.arc(px, py, 12 * Math.sqrt(Math.abs(row[joint]) / largest), 0, 7);
         pen.strokeStyle = color(row[joint] > 0 ? "left" : "right");
         pen.lineWidth = 2;
         pen.setLineDash(row[joint] > 0 ? [] : [3, 2]);
@@ -67,18 +63,21 @@
       .sort((a, b) => b[0] - a[0]).slice(0, 2).map(each => each[1]).join(" and ");
     const look = () => {
       weights = fieldOf(at);
-      best = weights.indexOf(Math.max(...weights));
-      const entropy = weights.reduce((sum, w) => w > 0 ? sum - w * Math.log(w) : sum, 0);
+      const positive = weights.filter(w => w > 0);
+      [least, most] = [Math.min(...positive), Math.max(...positive)];
+      best = weights.indexOf(most);
+      const entropy = positive.reduce((sum, w) => sum - w * Math.log(w), 0);
+      const percent = w => `${(100 * w).toFixed(2)} %`;
       answer.textContent = `Chosen: ${describe(at)}, which takes most from ` +
-        `${mixed(at % N)}. It attends most to ${describe(best)} ` +
-        `(${(100 * weights[best]).toFixed(1)} %), and effectively to ` +
-        `${Math.exp(entropy).toFixed(0)} of ${weights.filter(w => w > 0).length} positions.`;
+        `${mixed(at % N)}. It attends most to ${describe(best)}. ` +
+        `The weights go from ${percent(least)} (pale) to ${percent(most)} (dark); ` +
+        `effectively it attends to ${Math.exp(entropy).toFixed(0)} of ` +
+        `${positive.length} positions.`;
       draw();
     };
     const change = () => {
       x = inputs[field("clip").value];
-      axes = partners[field("partner").value];
-      fieldOf = model.field(x, stream)(axes);
+      fieldOf = model.field(x, stream)(partners[field("partner").value]);
       look();
     };
     const pick = (t, n) => {

@@ -7,22 +7,21 @@
     const canvas = root.querySelector("canvas");
     const answer = root.querySelector(".answer");
     const rows = [...root.querySelectorAll("tbody tr")];
-    const field = name => root.querySelector(`[name=${name}]`);
+    const field = kit.field(root);
     const sliders = ["yaw", "pitch", "tempo"].map(field);
     const color = kit.color(root);
     let frame = 0, clip, points, reach, waiting = false;
 
     const paint = () => {
       const {pen, width, height} = kit.pen(canvas);
-      const scale = 0.46 * Math.min(width, height) / reach;
+      const view = kit.view(
+        body.axes, width / 2, height / 2, 0.46 * Math.min(width, height) / reach);
       const at = frame % clip.frames;
       const people = Array.from({length: bodies}, (_, person) =>
         body.sides.map((_, joint) => {
           const from = ((at * bodies + person) * joints + joint) * 3;
           const p = points.subarray(from, from + 3);
-          if (!p.some(x => x)) return null;
-          const [x, y, z] = body.axes.map(axis => axis.reduce((s, a, i) => s + a * p[i], 0));
-          return [width / 2 + scale * x, height / 2 - scale * y, scale * z];
+          return p.some(x => x) ? view(p) : null;
         }));
       kit.bodies(pen, color, people, body);
     };
@@ -50,7 +49,7 @@
         each.nextElementSibling.textContent = units[i].replace("-", "−");
       });
       clip = samples[field("clip").value];
-      reach = clip.joints.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+      reach = kit.reach(clip.joints);
       points = maths.moved(clip.joints, clip.frames, {yaw, pitch, tempo});
       paint();
       if (!waiting) requestAnimationFrame(classify);

@@ -15,21 +15,19 @@
       const wide = width / Math.max(1, films.length);
       films.forEach(({points, frames, reach}, film) => {
         const N = body.sides.length, from = frame % frames * N * 3;
-        const scale = 0.48 * Math.min(wide, height) / reach;
-        kit.bodies(pen, color, [body.sides.map((_, joint) => {
-          const p = points.subarray(from + 3 * joint, from + 3 * joint + 3);
-          const [x, y, z] = body.axes.map(axis => axis.reduce((s, a, c) => s + a * p[c], 0));
-          return [wide * (film + 0.5) + scale * x, height / 2 - scale * y, scale * z];
-        })], body);
+        const view = kit.view(body.axes, wide * (film + 0.5), height / 2,
+          0.48 * Math.min(wide, height) / reach);
+        kit.bodies(pen, color, [body.sides.map((_, joint) =>
+          view(points.subarray(from + 3 * joint, from + 3 * joint + 3)))], body);
       });
     };
     const shade = () => {
       cells.forEach((cell, k) => {
         const [i, j] = [Math.floor(k / K), k % K];
         const of = classes.reduce((sum, _, c) => sum + total(i, c), 0) || 1;
-        const shade = kit.mix(color("card"), color(i === j ? "left" : "right"),
-          0.5 * total(i, j) / of);
-        cell.style.background = shade; /* at most half, so that the text keeps its contrast */
+        /* At most half of the colour, so that the text keeps its contrast. */
+        cell.style.background = kit.mix(
+          color("card"), color(i === j ? "left" : "right"), 0.5 * total(i, j) / of);
         cell.tabIndex = k === at ? 0 : -1;
         cell.ariaPressed = k === at;
       });
@@ -42,8 +40,7 @@
         ? `; by run: ${counts.map(run => run[i][j]).join(", ")}` : "";
       films = (clips[`${i} ${j}`] || []).map(({joints, frames}) => {
         const points = maths.tensor(joints);
-        const reach = points.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-        return {points, frames, reach};
+        return {points, frames, reach: kit.reach(points)};
       });
       const seen = !canvas || !number ? "" : films.length < number
         ? ` Shown: ${films.length}.` : " All are shown.";

@@ -8,6 +8,7 @@
         run(root);
       }
     },
+    field: root => name => root.querySelector(`[name=${name}]`),
     color: root => name => getComputedStyle(root).getPropertyValue("--" + name).trim(),
     /* Mix two colours #rrggbb: 0 gives the first, 1 the second. */
     mix(from, to, k) {
@@ -25,6 +26,12 @@
       pen.scale(ratio, ratio);
       pen.lineCap = pen.lineJoin = "round";
       return {pen, width, height};
+    },
+    reach: values => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0),
+    /* Project points of a clip on a screen: in pixels, and towards the viewer. */
+    view: (axes, left, top, scale) => point => {
+      const [x, y, z] = axes.map(axis => axis.reduce((sum, a, i) => sum + a * point[i], 0));
+      return [left + scale * x, top - scale * y, scale * z];
     },
     line(pen, points, thickness, color, dash = []) {
       pen.strokeStyle = color;

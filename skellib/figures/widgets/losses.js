@@ -7,7 +7,7 @@
     const [chart, ...keys] = root.querySelectorAll("canvas");
     const caption = root.querySelector("caption");
     const rows = [...root.querySelectorAll("tbody tr")];
-    const field = name => root.querySelector(`[name=${name}]`);
+    const field = kit.field(root);
     const sliders = ["gamma", "margin", "p"].map(field);
     const color = kit.color(root);
     const value = (p, name) => {

@@ -229,7 +229,7 @@ def classifier(
     body = (
         f'<div class="controls">{select("clip", "Clip", names)}'
         f"{select('network', 'Network', list(networks))}</div>"
-        f'<div class="row">{canvas(_DRAG, css="clip")}'
+        f'<div class="row">{canvas(_DRAG)}'
         "<table><caption>Class probabilities</caption><tbody>"
         f"{rows}</tbody></table></div>"
         f'<div class="controls">{slider("yaw", "Yaw", -180, 180, 0, 5)}'

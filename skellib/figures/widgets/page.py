@@ -69,8 +69,9 @@ def widget(
 def canvas(label: str, caption: str = "", css: str = "") -> str:
     """Return a canvas that can be focused, with its text for screen readers."""
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    kind = f' class="{css}"' if css else ""
     return (
-        f'<figure class="{css}"><canvas role="img" tabindex="0" '
+        f'<figure{kind}><canvas role="img" tabindex="0" '
         f'aria-label="{escape(label)}"></canvas>{below}</figure>'
     )
 

@@ -17,8 +17,7 @@
   kit.start(key, root => {
     const [film, map] = root.querySelectorAll("canvas");
     const answer = root.querySelector(".answer");
-    const button = name => root.querySelector(`button[name=${name}]`);
-    const cutoff = root.querySelector("input");
+    const field = kit.field(root), cutoff = field("cutoff");
     const color = kit.color(root);
     const mask = new Float64Array(size).fill(1);
     let filtered = [], frame = 0, cursor = [1, 0], last = null;
@@ -34,13 +33,10 @@
     };
     const paintFilm = () => {
       const {pen, width, height} = kit.pen(film);
-      const reach = points.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-      const scale = 0.46 * Math.min(width, height) / reach;
-      const place = parts => body.sides.map((_, joint) => {
-        const p = parts.map(part => part[frame * N + joint]);
-        const [x, y, z] = body.axes.map(axis => axis.reduce((s, a, c) => s + a * p[c], 0));
-        return [width / 2 + scale * x, height / 2 - scale * y, scale * z];
-      });
+      const scale = 0.46 * Math.min(width, height) / kit.reach(points);
+      const view = kit.view(body.axes, width / 2, height / 2, scale);
+      const place = parts => body.sides.map((_, joint) =>
+        view(parts.map(part => part[frame * N + joint])));
       const original = [0, 1, 2].map(c => points.subarray(c * size, (c + 1) * size));
       kit.bodies(pen, () => color("grid"), [place(original)], body);
       kit.bodies(pen, color, [place(filtered)], body);
@@ -99,7 +95,8 @@
       const u = Math.floor((event.clientX - box.left) / box.width * (half + 1));
       const y = event.clientY - box.top;
       const row = Math.floor((y - bars - 8) / (box.height - bars - 8) * N);
-      return [Math.max(0, Math.min(half, u)), y < bars ? null : top - Math.min(N - 1, Math.max(0, row))];
+      const v = top - Math.min(N - 1, Math.max(0, row));
+      return [Math.max(0, Math.min(half, u)), y < bars ? null : v];
     };
     const paint = ([u, v], value) => v === null ? column(u, value) : set(u, v, value);
     map.addEventListener("pointerdown", event => {
@@ -133,12 +130,12 @@
       lowest(+cutoff.value);
       change();
     });
-    button("all").addEventListener("click", () => {
+    field("all").addEventListener("click", () => {
       cutoff.value = half;
       mask.fill(1);
       change();
     });
-    button("swap").addEventListener("click", () => {
+    field("swap").addEventListener("click", () => {
       mask.forEach((value, i) => { mask[i] = 1 - value; });
       change();
     });
