@@ -106,6 +106,12 @@ def recorded_experiments(
     return former if counts[1] > counts[0] else keyed
 
 
+def shown_records(experiment: Experiment, store: RecordStore) -> list[RunRecord]:
+    """Return the records of an experiment, or of its first edition if that has more."""
+    present, former = store.of(experiment), store.of(experiment.first_edition)
+    return former if len(former) > len(present) else present
+
+
 def unit_of(column: Column) -> str:
     """Return what a value stands for: a ``"fold"`` if there are several, or a seed."""
     return "fold" if folds(column.protocol, column.dataset) > 1 else "seed"

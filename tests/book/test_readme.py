@@ -8,9 +8,10 @@ import pytest
 
 from skellib.experiment import final_model
 from skellib.records import RecordStore
-from skellib.reproduction import baselines
+from skellib.reproduction import answer, baselines
 from skellib.reproduction.own_tables import CHOSEN_ROTATION
 from skellib.reproduction.paper_tables import TABLES
+from skellib.reproduction.results import shown_records
 
 
 @pytest.fixture
@@ -31,8 +32,7 @@ def expected(model, clean):
     rotation = CHOSEN_ROTATION if "rotated at random" in model else {}
     dropout = {"model.dropout": 0.0} if "without dropout" in model else {}
     experiment = final_model("nucla", profile).replace(**rotation, **dropout)
-    store = RecordStore()
-    records = store.of(experiment) or store.of(experiment.first_edition)
+    records = shown_records(experiment, RecordStore())
     if not records:
         return "not run yet"
     scores = [(r.clean if clean else r.test).top1 for r in records]
@@ -63,3 +63,9 @@ def test_the_figures_of_the_damaged_files_are_those_of_the_run(root):
         f"slowest input {seconds:.2f} s ({reader}); most memory of a worker "
         f"{run['peak memory (MiB)']} MiB."
     ) in text
+
+
+def test_the_answer_is_that_of_the_records(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    shown = text.split("<!-- answer -->\n")[1].split("\n<!-- end of answer -->")[0]
+    assert shown == answer.block(RecordStore())
