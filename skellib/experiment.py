@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from skellib.data import PROTOCOLS
+from skellib.data.protocols import is_given
 from skellib.errors import InputError
 from skellib.settings import (
     LossConfig,
@@ -123,7 +124,7 @@ class Experiment(Section):
                 "model.fusion to multi_task"
             )
         known = PROTOCOLS.get(self.dataset, (self.protocol,))
-        if self.protocol not in (*known, "given"):
+        if self.protocol not in known and not is_given(self.protocol):
             raise ValueError(
                 f"protocol {self.protocol!r} of {self.dataset} is none of "
                 f"{', '.join(known)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +22,13 @@ Sides = tuple[np.ndarray, np.ndarray]
 NTU_SUBJECTS = (
     *(1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19),
     *(25, 27, 28, 31, 34, 35, 38),
+)
+
+# J. Liu et al., 2019: training subjects of NTU RGB+D 120.
+NTU120_SUBJECTS = (
+    *NTU_SUBJECTS,
+    *(45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87)),
+    *(89, 91, 92, 93, 94, 95, 97, 98, 100, 103),
 )
 
 # K. Yun et al., 2012: (acting, reacting) persons of the test clips in each fold.
@@ -49,8 +57,9 @@ def default_protocol(key: str) -> str:
 def protocols_of(dataset: PackedDataset) -> tuple[str, ...]:
     """Return the protocols that can split these clips; the first is the default.
 
-    These are ``PROTOCOLS[key]``, and ``given`` if the clips came with a split. For a
-    custom data set, those of :func:`split` whose metadata the clips have.
+    These are ``PROTOCOLS[key]``, and ``given`` if the clips came with a split, or
+    ``given.NAME`` with several. For a custom data set, those of :func:`split` whose
+    metadata the clips have.
 
     Raises:
         InputError: there is none.
@@ -58,11 +67,11 @@ def protocols_of(dataset: PackedDataset) -> tuple[str, ...]:
     if dataset.key in PROTOCOLS:
         known = PROTOCOLS[dataset.key]
         came_split = "split" in dataset.extras and "train_val" not in known
-        return (*known, "given") if came_split else known
+        return (*known, "given", *_named_splits(dataset)) if came_split else known
     possible = tuple(
         name
-        for name, rule in _CUSTOM_RULES.items()
-        if all(side.any() for side in rule.sides(dataset, 0))
+        for name in ("given", *_named_splits(dataset), *_CUSTOM_RULES)
+        if all(side.any() for side in _rule(name, dataset.key).sides(dataset, 0))
     )
     if not possible:
         raise InputError(
@@ -110,8 +119,10 @@ def split(
     - ``cross_view``: train on cameras 1 and 2, test on camera 3; NTU RGB+D: train on 2
       and 3, test on 1.
     - ``cross_subject``: train on odd subjects, test on even ones; NTU RGB+D: train on
-      the 20 of ``NTU_SUBJECTS``, test on the others; SYSU: train on a random half of
-      the subjects, a different one in each of 30 folds.
+      the 20 of ``NTU_SUBJECTS``, test on the others; NTU RGB+D 120: the 53 of
+      ``NTU120_SUBJECTS``; SYSU: train on a random half of the subjects, a different one
+      in each of 30 folds.
+    - ``cross_setup``: train on even setups of cameras, test on odd ones.
     - ``same_subject``: train on a random half of each class's clips; 30 folds.
     - ``five_fold``: test on the pairs of persons ``SBU_FOLDS[fold]``.
     - ``train_val``: the two parts as released.
@@ -123,7 +134,8 @@ def split(
       ``camera_2_1_untwinned``: the same without the clips of cameras 1 and 2 that are
       exact duplicates of a clip of camera 3, on both sides.
 
-    For any data set, ``given`` is the split that came with it. For a custom data set,
+    For any data set, ``given`` is the split that came with it; if there were several,
+    it is the first, and ``given.xset`` the one named xset. For a custom data set,
     ``cross_subject`` trains on the first, third, ... subject in order, ``cross_view``
     tests on the last camera, and ``random`` tests on a pseudo-random 30 % of each class
     that depends only on the clips' names.
@@ -233,12 +245,26 @@ def _known(key: str) -> tuple[str, ...]:
 
 
 def _rule(protocol: str, key: str) -> _Rule:
-    rules = {**_RULES.get(key, _CUSTOM_RULES), "given": _Rule(_given)}
+    rules = _RULES.get(key, _CUSTOM_RULES)
+    if is_given(protocol):
+        return _Rule(partial(_given, field="split" + protocol.removeprefix("given")))
     if protocol not in rules:
         raise InputError(
-            f"protocol {protocol!r}: unknown for {key}; known are {', '.join(rules)}"
+            f"protocol {protocol!r}: unknown for {key}; known are "
+            f"{', '.join((*rules, 'given'))}"
         )
     return rules[protocol]
+
+
+def is_given(protocol: str) -> bool:
+    """Return whether a protocol is a split that came with the clips."""
+    return protocol.partition(".")[0] == "given"
+
+
+def _named_splits(dataset: PackedDataset) -> tuple[str, ...]:
+    """Return the protocols of the splits of a data set that came with several."""
+    names = [field for field in dataset.extras if field.startswith("split.")]
+    return tuple(f"given{field.removeprefix('split')}" for field in names)
 
 
 @dataclass(frozen=True)
@@ -277,9 +303,17 @@ def _odd_subjects(dataset: PackedDataset, fold: int) -> Sides:
     return subject % 2 == 1, subject % 2 == 0
 
 
-def _ntu_subjects(dataset: PackedDataset, fold: int) -> Sides:
-    train = np.isin(_numbers(dataset, "subject"), NTU_SUBJECTS)
-    return train, ~train
+def _by_subjects(training: Sequence[int]) -> _Rule:
+    def sides(dataset: PackedDataset, fold: int) -> Sides:
+        train = np.isin(_numbers(dataset, "subject"), training)
+        return train, ~train
+
+    return _Rule(sides)
+
+
+def _even_setups(dataset: PackedDataset, fold: int) -> Sides:
+    setup = _numbers(dataset, "setup")
+    return setup % 2 == 0, setup % 2 == 1
 
 
 def _validation(dataset: PackedDataset, fold: int) -> Sides:
@@ -345,8 +379,8 @@ def _half(items: Iterable[int | str], fold: int) -> list[int | str]:
     return shuffled[: (len(shuffled) + 1) // 2]
 
 
-def _given(dataset: PackedDataset, fold: int) -> Sides:
-    part = dataset.extras.get("split", np.full(len(dataset), -1))
+def _given(dataset: PackedDataset, fold: int, field: str = "split") -> Sides:
+    part = dataset.extras.get(field, np.full(len(dataset), -1))
     return part == 0, part == 1
 
 
@@ -387,8 +421,12 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "cross_subject": _Rule(_odd_subjects),
     },
     "ntu": {
-        "cross_subject": _Rule(_ntu_subjects),
+        "cross_subject": _by_subjects(NTU_SUBJECTS),
         "cross_view": _by_view((2, 3), (1,)),
+    },
+    "ntu120": {
+        "cross_subject": _by_subjects(NTU120_SUBJECTS),
+        "cross_setup": _Rule(_even_setups),
     },
     "kinetics": {"train_val": _Rule(_release_parts)},
     "sysu": {
@@ -403,9 +441,8 @@ _RULES: dict[str, dict[str, _Rule]] = {
     "sbu": {"five_fold": _Rule(_pairs, len(SBU_FOLDS))},
 }
 
-# Protocols of a custom data set, in order of preference.
+# Protocols of a custom data set, in order of preference, after a given split.
 _CUSTOM_RULES: dict[str, _Rule] = {
-    "given": _Rule(_given),
     "cross_subject": _Rule(_every_other_subject),
     "cross_view": _Rule(_last_view),
     "random": _Rule(_part_of_each_class),

@@ -8,6 +8,7 @@ packed data set must not import the readers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +24,7 @@ from skellib.readers.preparing import Prepared
 
 __all__ = ["DATASETS", "FORMATS", "INFO", "READERS", "Prepared", "prepare"]
 
-DATASETS = ("ntu", "kinetics", "sysu", "nucla", "utd_mhad", "sbu")
+DATASETS = ("ntu", "ntu120", "kinetics", "sysu", "nucla", "utd_mhad", "sbu")
 """Names of the reader modules; each is also the key of its data set."""
 _MODULES = {name: import_module(f"{__name__}.{name}") for name in DATASETS}
 READERS: dict[str, Callable[[str | Path], PackedDataset]] = {
@@ -113,6 +114,8 @@ def _not_recognised(name: str, sources: Sequence[str | Path]) -> InputError:
     for source in sources:
         if not Path(source).exists():
             return InputError(f"{source}: no such file or folder")
+        if not os.access(source, os.R_OK):
+            return InputError(f"{source}: cannot be read; its permissions forbid it")
     where = ", ".join(map(str, sources))
     return InputError(
         f"{where}: not recognised; data set {name!r} can be prepared from "

@@ -481,21 +481,28 @@ def _variance(joints: np.ndarray) -> float:
     return float(columns.var(axis=1).sum())
 
 
-def _parse(file: SourceFile) -> np.ndarray:
-    """Parse a file to (T, 2, 25, 3) float32."""
+def parse(file: SourceFile) -> np.ndarray:
+    """Parse a file to (T, 2, 25, 3) float32.
+
+    Raises:
+        InputError: a damaged file, or nobody in any frame.
+    """
     clip = select_bodies(read_recording(file.read(), file.where))
     if not len(clip):
         raise InputError(f"{file.where}: nobody in any frame")
     return clip
 
 
-def _skip_reason(name: str) -> str | None:
+def numbers(name: str) -> tuple[int, ...]:
+    """Return setup, camera, performer, replication and class in a clip's name."""
+    return tuple(int(name[i + 1 : i + 4]) for i in range(0, len(name), 4))
+
+
+def skip_reason(name: str) -> str | None:
     """Return why a clip of this name is not part of the data set, or None."""
-    setup, camera, performer, replication, code = (
-        int(name[i + 1 : i + 4]) for i in range(0, len(name), 4)
-    )
+    setup, camera, performer, replication, code = numbers(name)
     if code > len(CLASSES):
-        return "a clip of NTU RGB+D 120"
+        return "a clip of NTU RGB+D 120, which is prepared as ntu120"
     digits = f"{setup:02d}{camera}{performer:02d}{replication}{code:02d}"
     if int(digits) in MISSING:
         return "one of the 302 clips listed as having missing skeletons"
@@ -519,8 +526,8 @@ FORMATS = (
             "view": (1, 2, 3),
             "subject": tuple(range(1, 41)),
         },
-        parse=_parse,
-        skip_reason=_skip_reason,
+        parse=parse,
+        skip_reason=skip_reason,
     ),
 )
 

@@ -20,11 +20,17 @@ from skellib.data import (
     synthetic,
     without_leakage,
 )
-from skellib.data.protocols import NTU_SUBJECTS, SBU_FOLDS, SYSU_FOLDS
+from skellib.data.protocols import (
+    NTU120_SUBJECTS,
+    NTU_SUBJECTS,
+    SBU_FOLDS,
+    SYSU_FOLDS,
+)
 from skellib.errors import InputError
 from skellib.experiment import Experiment
 from skellib.layouts import LAYOUTS
-from skellib.readers import ntu, nucla, sbu, utd_mhad
+from skellib.readers import ntu, ntu120, nucla, sbu, utd_mhad
+from skellib.readers.ntu_missing import MISSING, MISSING_120
 from tests.fake_raw.ntu import all_names
 
 
@@ -267,6 +273,36 @@ def test_published_counts_of_ntu_from_its_names() -> None:
         assert_partition((train, test), total)
 
 
+def test_published_counts_of_ntu_120_from_its_names() -> None:
+    names = all_names() + all_names(further=True)
+    assert len(NTU120_SUBJECTS) == len(set(NTU120_SUBJECTS)) == 53
+    assert len(MISSING) + len(MISSING_120) == 535
+    kept = [name for name in names if ntu120.skip_reason(name) is None]
+    for clips, total, by_subject, by_setup in (
+        (names, 114_480, (63_360, 51_120), (54_720, 59_760)),
+        (kept, 113_945, (63_026, 50_919), (54_468, 59_477)),
+    ):
+        numbers = np.array([ntu.numbers(name) for name in clips])
+        assert len(set(numbers[:, 4])) == 120 and len(set(numbers[:, 2])) == 106
+        packed = listed(
+            "ntu120",
+            clips,
+            subject=numbers[:, 2],
+            view=numbers[:, 1],
+            setup=numbers[:, 0],
+        )
+        for protocol, counts in (
+            ("cross_subject", by_subject),
+            ("cross_setup", by_setup),
+        ):
+            train, test = split(packed, protocol)
+            assert (len(train), len(test)) == counts
+            assert_partition((train, test), total)
+    # Those of the first 60 classes are NTU RGB+D's.
+    first = [name for name in kept if int(name[17:]) <= 60]
+    assert first == [name for name in all_names() if ntu.skip_reason(name) is None]
+
+
 # The subjects that train in the first fold: fixed for good by the seed.
 HALF_OF_FOLD_0 = [
     *(3, 5, 6, 8, 12, 15, 18, 19, 20, 21),
@@ -402,3 +438,21 @@ def test_published_folds_of_sbu(shared: Path) -> None:
     for train, test in parts:
         assert_partition((train, test), 282)
     assert_partition(tuple(test for _, test in parts), 282)
+
+
+def test_each_of_several_given_splits() -> None:
+    xsub, xset = [0, 1, 0, 1], [1, 1, 0, -1]
+    splits = {"split": xsub, "split.xsub": xsub, "split.xset": xset}
+    mine = listed("mine", list("abcd"), label=[0, 1, 0, 1], subject=[1] * 4, **splits)
+    assert protocols_of(mine) == ("given", "given.xsub", "given.xset", "random")
+    assert [side.tolist() for side in split(mine, "given.xset")] == [[2], [0, 1]]
+    assert [side.tolist() for side in split(mine, "given")] == [[0, 2], [1, 3]]
+    with pytest.raises(InputError, match=r"'given.xview': no training.*given.xset"):
+        split(mine, "given.xview")
+    ntu_file = listed("ntu", list("abcd"), subject=[1] * 4, **splits)
+    known = ("cross_subject", "cross_view", "given", "given.xsub", "given.xset")
+    assert protocols_of(ntu_file) == known
+    experiment = Experiment(dataset="ntu", protocol="given.xset")
+    assert experiment.protocol == "given.xset"
+    with pytest.raises(ValueError, match="protocol 'givenx' of ntu is none of"):
+        Experiment(dataset="ntu", protocol="givenx")

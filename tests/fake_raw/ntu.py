@@ -45,18 +45,41 @@ _PERFORMERS = {
     16: (7, 8, 19, 21, 25, 39, 40),
     17: (3, 7, 8, 9, 15, 16, 17, 20),
 }
+# The same of NTU RGB+D 120's further setups: 160 pairs perform the other 60 classes.
+_PERFORMERS_120 = {
+    18: (8, 41, 42, 43, 44, 45),
+    19: (8, 41, 42, 46, 47, 48, 49, 50, 51),
+    20: (8, 41, 43, 44, 52, 53, 54),
+    21: (55, 56, 57, 58, 59, 60),
+    22: (61, 62, 63, 64, 65, 66, 67),
+    23: (55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68),
+    24: (57, 60, 61, 62, 63, 64, 67),
+    25: (55, 56, 58, 59, 65, 66, 68),
+    26: (8, 41, 44, 49, 50, 51, 69, 70, 71, 72, 74, 75, 76, 77),
+    27: (6, 8, 11, 41, 43, 44, 78, 79, 80, 81, 82, 83, 84, 85, 86),
+    28: (8, 41, 42, 43, 46, 48, 70, 73, 87),
+    29: (6, 8, 41, 43, 44, 48, 49, 51, 67, 74, 75, 80, 88, 89, 90),
+    30: (8, 11, 41, 43, 44, 48, 67, 75, 76, 81, 85, 88, 91, 92, 93, 94, 95, 96),
+    31: (6, 8, 41, 42, 43, 44, 51, 67, 82, 85, 96, 97, 98, 99, 100, 101),
+    32: (8, 41, 43, 44, 67, 102, 103, 104, 105, 106),
+}
 
 
-def all_names() -> list[str]:
-    """Return the names of all 56,880 clips, including the 302 listed as missing."""
+def all_names(further: bool = False) -> list[str]:
+    """Return the names of all 56,880 clips, including those listed as missing.
+
+    Args:
+        further: the other 57,600 of NTU RGB+D 120 instead.
+    """
+    first = 61 if further else 1
     return [
         f"S{setup:03d}C{camera:03d}P{performer:03d}R{replication:03d}A{action:03d}"
-        for setup, performers in _PERFORMERS.items()
+        for setup, performers in (_PERFORMERS_120 if further else _PERFORMERS).items()
         for camera, performer, replication, action in product(
             range(1, _CAMERAS + 1),
             performers,
             range(1, _REPLICATIONS + 1),
-            range(1, len(ntu.CLASSES) + 1),
+            range(first, first + len(ntu.CLASSES)),
         )
     ]
 
