@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from typing import Any
+from typing import NoReturn
 
 import typer
 
 from skellib.cli import batch, convert, data, exchange, inspect, keep, own, runs
-from skellib.errors import InputError
-
-# Some versions of Typer contain a copy of Click. Find the base class of usage errors by
-# way of one that Typer exports.
-UsageError: Any = next(
-    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
-)
+from skellib.cli.failures import describe
 
 app = typer.Typer(
     add_completion=False,
@@ -43,21 +39,29 @@ for command in (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; bad input gives one line on stderr and exit status 2."""
+    """Run the command line; a failure is one line on stderr and an exit status."""
+    for stream in (sys.stdout, sys.stderr):  # whatever the encoding of the terminal
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         status = app(
             arguments or ["--help"], prog_name="skellib", standalone_mode=False
         )
-    except InputError as error:
-        print(f"skellib: {error}", file=sys.stderr)
-        sys.exit(2)
-    except UsageError as error:
-        print(f"skellib: {error.format_message()}", file=sys.stderr)
-        sys.exit(2)
-    except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        fail(error)
     sys.exit(status or 0)
+
+
+def fail(error: BaseException) -> NoReturn:
+    """Print why a command failed, and exit."""
+    line, status = describe(error)
+    if line:
+        print(f"skellib: {line}", file=sys.stderr)
+    if isinstance(error, BrokenPipeError):  # or Python complains when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from skellib.errors import InputError
-from skellib.paths import atomic_write, write_errors
+from skellib.paths import atomic_write, read_errors, write_errors
 
 
 @dataclass
@@ -87,7 +87,8 @@ class Checkpoint:
             return Progress()
         try:
             # weights_only: refuse pickled objects that could run code.
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            with read_errors(self.path):
+                content = torch.load(self.path, map_location="cpu", weights_only=True)
             for what, own in (("key", self.key), ("data", self.data)):
                 if content[what] != own:
                     raise InputError(

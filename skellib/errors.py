@@ -1,4 +1,4 @@
-"""The error that every kind of bad input raises."""
+"""The errors that are expected: bad input, and a task of several that failed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ class InputError(ValueError):
         if not message.isprintable():
             message = "".join(map(_printable, message))
         super().__init__(message)
+
+
+class TaskError(RuntimeError):
+    """Report that some of several tasks failed, such as runs or notebooks.
+
+    The command line prints its message, one line, and exits with status 1.
+    """
 
 
 def _printable(character: str) -> str:

@@ -71,6 +71,20 @@ def write_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written ({fault.strerror})") from None
 
 
+@contextmanager
+def read_errors(path: Path | str) -> Iterator[None]:
+    """Convert the system's OSError into an InputError: the file cannot be read.
+
+    Libraries raise an OSError for damaged files, too; that one passes.
+    """
+    try:
+        yield
+    except OSError as fault:
+        if fault.strerror is None:
+            raise
+        raise InputError(f"{path}: cannot be read ({fault.strerror})") from None
+
+
 def check_writable(path: Path) -> None:
     """Make sure, before a long run, that a file can be written; create its folder.
 

@@ -9,6 +9,7 @@ uninterrupted one.
 from __future__ import annotations
 
 import math
+import os
 import resource
 import sys
 import time
@@ -33,6 +34,7 @@ from skellib.errors import InputError
 from skellib.evaluation import assess, predict
 from skellib.experiment import Experiment
 from skellib.paths import check_writable
+from skellib.processes import end_with_parent
 from skellib.provenance import stamp
 from skellib.records import Epoch, RecordStore, RunRecord, TestLogits
 from skellib.settings import TrainingConfig
@@ -206,6 +208,8 @@ def train(
             _data_fields(train_set, test_set), store.path(experiment, seed)
         )
         return known
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes of a run
+        end_with_parent()
     weights = weights_path(experiment, seed, checkpoints)
     checkpoint = Checkpoint(
         weights.with_suffix(".ckpt"),

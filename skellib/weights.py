@@ -19,7 +19,7 @@ from skellib.experiment import Experiment, parse
 from skellib.initialisation import initialise_by_name, seeded
 from skellib.layouts import Layout
 from skellib.models import TransformNetwork
-from skellib.paths import atomic_write, data_folder, write_errors
+from skellib.paths import atomic_write, data_folder, read_errors, write_errors
 from skellib.variants import resolve
 
 
@@ -241,10 +241,12 @@ def _open_weights(
     Raises:
         InputError: if the file cannot be opened, or an error occurs inside the block.
     """
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file")
     if Path(path).is_dir():
         raise InputError(f"{path}: is a folder; give one of its .safetensors files")
     try:
-        with safe_open(path, framework="pt") as file:
+        with read_errors(path), safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if "arguments" in metadata:
                 raise InputError(
@@ -257,8 +259,6 @@ def _open_weights(
             yield file, metadata, experiment, shape, layout
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a network of skellib ({reason})") from None

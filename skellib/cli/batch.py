@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,34 +83,28 @@ def reproduce(
     If it is interrupted, the same command resumes it. Several processes can share the
     same folder of records.
     """
-    from skellib.reproduction.execute import RunError
-    from skellib.reproduction.notebooks import NotebookError
     from skellib.reproduction.reproduce import reproduce as run
 
-    try:
-        run(
-            profile,
-            datasets=datasets,
-            tables=tables,
-            seeds=seeds,
-            training=training,
-            notebooks=notebooks,
-            workers=workers,
-            scheduler=scheduler,
-            devices=devices,
-            execution=execution_of(
-                accelerator,
-                precision,
-                compile,
-                graphs,
-                threads,
-                checkpoint_every=checkpoint_every,
-            ),
-            out=out,
-        )
-    except (NotebookError, RunError) as error:
-        print(f"skellib: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    run(
+        profile,
+        datasets=datasets,
+        tables=tables,
+        seeds=seeds,
+        training=training,
+        notebooks=notebooks,
+        workers=workers,
+        scheduler=scheduler,
+        devices=devices,
+        execution=execution_of(
+            accelerator,
+            precision,
+            compile,
+            graphs,
+            threads,
+            checkpoint_every=checkpoint_every,
+        ),
+        out=out,
+    )
 
 
 def queue(
@@ -189,28 +182,24 @@ def queue(
         print(f"{len(shown)} of {len(todo)} fit into {budget:g} minutes", flush=True)
     if not run:
         return
-    try:
-        done = execute.run_within_budget(
-            todo,
-            store,
-            budget,
-            estimates=timed,
-            execution=execution_of(
-                accelerator,
-                precision,
-                compile,
-                graphs,
-                threads,
-                concurrent_runs=concurrent_runs,
-                checkpoint_every=checkpoint_every,
-            ),
-            root=root,
-            checkpoints=checkpoints,
-            streams=streams,
-        )
-    except execute.RunError as error:
-        print(f"skellib: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    done = execute.run_within_budget(
+        todo,
+        store,
+        budget,
+        estimates=timed,
+        execution=execution_of(
+            accelerator,
+            precision,
+            compile,
+            graphs,
+            threads,
+            concurrent_runs=concurrent_runs,
+            checkpoint_every=checkpoint_every,
+        ),
+        root=root,
+        checkpoints=checkpoints,
+        streams=streams,
+    )
     print(f"{len(done)} new records in {store.folder}")
 
 

@@ -21,8 +21,8 @@ def prepare(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="ntu, kinetics, sysu, nucla, utd_mhad or sbu; a new name for a file "
-            "of CTR-GCN, ST-GCN or PYSKL; custom for your own data."
+            help="ntu, ntu120, kinetics, sysu, nucla, utd_mhad or sbu; a new name for "
+            "a file of CTR-GCN, ST-GCN or PYSKL; custom for your own data."
         ),
     ],
     source: Annotated[

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from skellib.cli.options import FoldOption, ProtocolOption, RootOption
+from skellib.cli.options import (
+    FoldOption,
+    ProtocolOption,
+    RootOption,
+    print_summary,
+)
 
 NameArgument = Annotated[
     str, typer.Argument(help="synthetic, or the name of a prepared data set.")
@@ -30,7 +35,10 @@ def card(
     root: RootOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="JSON file to write. Default: data/cards/NAME.json."),
+        typer.Option(
+            help="JSON file to write. Default: data/cards/NAME.json for the data sets "
+            "in the book, none for others."
+        ),
     ] = None,
     compare: CompareOption = True,
 ) -> None:
@@ -40,9 +48,12 @@ def card(
     from skellib.readers import cards
     from skellib.records import to_json
 
-    measured = cards.card(open_dataset(name, root), compare)
-    path = out or cards.card_path(name)
-    write_text(path, to_json(measured))
+    dataset = open_dataset(name, root)
+    measured = cards.card(dataset, compare)
+    if out is None and name in cards.INFO:
+        out = cards.card_path(name)
+    if out is not None:
+        write_text(out, to_json(measured))
     lengths = measured.lengths
     if name in cards.INFO:
         print(f"{cards.INFO[name].title}: {cards.INFO[name].what}")
@@ -71,7 +82,11 @@ def card(
         ),
     ):
         print(f"{label:>10}  {value}")
-    print(path)
+    if dataset.summary:
+        print("as it was prepared:")
+        print_summary(dataset)
+    if out is not None:
+        print(out)
 
 
 def duplicates(

@@ -41,7 +41,7 @@ from skellib.data.writing import (
 )
 from skellib.errors import InputError
 from skellib.layouts import Layout
-from skellib.paths import write_errors
+from skellib.paths import read_errors, write_errors
 
 _LOCAL_HEADER = struct.Struct(
     "<26xHH"
@@ -234,7 +234,7 @@ class PackedDataset:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
         try:
-            with zipfile.ZipFile(path) as archive:
+            with read_errors(path), zipfile.ZipFile(path) as archive:
                 arrays = {
                     member.filename.removesuffix(".npy"): _read_member(archive, member)
                     for member in archive.infolist()

@@ -13,14 +13,12 @@ import os
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import connection
 from pathlib import Path
 from time import monotonic
 
@@ -40,6 +38,7 @@ from skellib.data.writing import (
 )
 from skellib.errors import InputError
 from skellib.paths import atomic_write, write_errors
+from skellib.processes import end_with_parent
 from skellib.readers import shards
 from skellib.readers.shards import Files, Recipe, Shard
 from skellib.readers.source_format import (
@@ -302,14 +301,7 @@ def _in_processes(
 def _start_worker() -> None:
     """Make a worker ignore Ctrl-C, and exit whenever its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with_parent()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from skellib.errors import InputError
 from skellib.layouts import Layout
 from skellib.readers.clip_tables import read_clip_table
 from skellib.readers.source_format import SourceFormat
-from skellib.readers.sources import natural
+from skellib.readers.sources import load_numpy, natural
 
 
 def clip_paths(
@@ -94,10 +94,7 @@ def _read(
     if suffix == ".csv":
         return read_clip_table(path, layout, successive=successive).joints, layout
     if suffix == ".npy":
-        try:
-            clip = np.load(path, allow_pickle=False)
-        except Exception:  # NumPy documents no errors; damage raises many kinds
-            clip = None
+        clip = load_numpy(path)
         if not isinstance(clip, np.ndarray):
             raise InputError(f"{path}: not a readable .npy of numbers")
         return clip, own or layout

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from skellib.errors import InputError
+from skellib.paths import read_errors
 
 MAX_BYTES = 64 * 2**20
 """The largest file that is read unless one asks for more; clips are under 1 MiB."""
@@ -401,7 +402,7 @@ def check_finite(where: str, field: str, frames: np.ndarray) -> None:
     if len(bad):
         raise InputError(
             f"{where}: field {field!r}: frame {bad[0, 0]} has a value that is not "
-            "finite"
+            "finite; a joint that was not tracked is 0"
         )
 
 
@@ -417,6 +418,21 @@ def check_somebody(where: str, clip: np.ndarray, dims: int) -> None:
         raise InputError(f"{where}: nobody in any frame")
 
 
+def load_numpy(path: Path, mmap_mode: Literal["r"] | None = None) -> Any:
+    """Load an .npy or open an .npz without Python objects; None if it is damaged.
+
+    Raises:
+        InputError: it cannot be read at all.
+    """
+    try:
+        with read_errors(path):
+            return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except InputError:
+        raise
+    except Exception:  # NumPy documents no errors; damage raises many kinds
+        return None
+
+
 def read_npz(path: Path, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The arrays of an npz file that someone packed by NumPy.
 
@@ -425,10 +441,7 @@ def read_npz(path: Path, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
-        data = np.load(path, allow_pickle=False)
-    except Exception:  # NumPy lists no errors: damage raises all kinds of them
-        data = None
+    data = load_numpy(path)
     if not isinstance(data, np.lib.npyio.NpzFile):
         raise InputError(f"{path}: not an npz file, or a truncated one; fetch it again")
     with data:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from skellib.data import PROTOCOLS
 from skellib.errors import InputError
 from skellib.experiment import PROFILES, Experiment, check_profile
 from skellib.records import RecordStore, RunRecord, read_record
@@ -130,7 +131,7 @@ def orphan_records(records: Iterable[RunRecord]) -> list[RunRecord]:
     records = list(records)
     keys = {
         key
-        for dataset in {record.experiment.dataset for record in records}
+        for dataset in {record.experiment.dataset for record in records} & {*PROTOCOLS}
         for table in (*TABLES.values(), *OWN_TABLES.values())
         for profile in PROFILES
         for key in table_keys(table, dataset, profile)

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from skellib.data import load
-from skellib.errors import InputError
+from skellib.errors import InputError, TaskError
+from skellib.processes import end_with_parent
 from skellib.records import RecordStore, RunRecord
 from skellib.reproduction.estimates import Estimates
 from skellib.reproduction.locks import run_lock
@@ -32,7 +33,7 @@ POLL_SECONDS = 1.0
 _process_lock = threading.Lock()
 
 
-class RunError(RuntimeError):
+class RunError(TaskError):
     """Report that runs failed: how many, and the first one with its reason."""
 
 
@@ -498,4 +499,5 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        client.run(end_with_parent)
         yield client

@@ -16,17 +16,19 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from skellib.errors import InputError
+from skellib.errors import InputError, TaskError
 from skellib.paths import project_root
+from skellib.processes import end_with_parent
 from skellib.provenance import stamp
 
 TAG = "parameters"
 
 
-class NotebookError(RuntimeError):
+class NotebookError(TaskError):
     """Report a notebook that failed: which, in which cell, and why."""
 
 
@@ -142,7 +144,7 @@ def execute_all(
             parameters.
         NotebookError: at the end, if notebooks failed; it contains the first error.
     """
-    sources = _select(notebooks)
+    sources = select(notebooks)
     declared = {path.stem: declared_parameters(path) for path in sources}
     _check_declared(parameters, set().union(*declared.values()))
     given = {"profile": profile, **parameters}
@@ -155,7 +157,10 @@ def execute_all(
     # Processes, because papermill changes the working directory; spawned, because
     # PyTorch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with _shared_cores(workers), ProcessPoolExecutor(workers, context) as pool:
+    with (
+        _shared_cores(workers),
+        ProcessPoolExecutor(workers, context, end_with_parent) as pool,
+    ):
         runs = [
             pool.submit(
                 execute,
@@ -168,6 +173,11 @@ def execute_all(
         for path, run in zip(sources, runs):
             try:
                 stamps[path.stem] = run.result()
+            except BrokenProcessPool:
+                raise NotebookError(
+                    "a process that executes notebooks ended (killed, or out of memory)"
+                    "; run the same command again with fewer --workers"
+                ) from None
             except (InputError, NotebookError) as error:
                 failures.append(str(error))
                 print(f"{path.stem:<{width}}  FAILED  {error}", flush=True)
@@ -256,7 +266,7 @@ def _check_parameters(source: Path, parameters: dict[str, Any]) -> None:
             )
 
 
-def _select(notebooks: Iterable[str] | None) -> list[Path]:
+def select(notebooks: Iterable[str] | None) -> list[Path]:
     """Return the selected notebooks of the project in order; by default all."""
     folder = project_root() / "notebooks"
     every = sorted(folder.glob("[0-9][0-9]_*.ipynb"))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from skellib.experiment import check_profile
-from skellib.paths import project_root
+from skellib.paths import check_writable, project_root
 from skellib.reproduction.execute import ensure_records
-from skellib.reproduction.notebooks import execute_all
+from skellib.reproduction.notebooks import execute_all, select
 from skellib.reproduction.plan import runs, store_for
 from skellib.training import Execution
 
@@ -59,6 +59,10 @@ def reproduce(
     """
     check_profile(profile)
     folder = Path(out or project_root() / "book" / "executed" / profile)
+    select(notebooks)
+    if datasets or tables:  # before the notebooks spend minutes without these
+        runs(tables, datasets, profile, seeds)
+    check_writable(folder / "executed.ipynb")
     if training is None:
         training = notebooks is None and (profile != "quick" or tables is not None)
     if training:

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "skellib"
 
 # Each module or subpackage of skellib, from the one that knows nothing of the others.
 METHOD = (
-    "errors paths variants layouts data settings preprocessing batches "
+    "errors paths processes variants layouts data settings preprocessing batches "
     "initialisation models peers losses complexity statistics simultaneous "
     "resampling experiment provenance records evaluation checkpoint weights steps "
     "training inference migration"

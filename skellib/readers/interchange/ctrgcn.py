@@ -26,7 +26,7 @@ from skellib.data.packed import PackedDataset
 from skellib.data.writing import ClipStream
 from skellib.errors import InputError
 from skellib.layouts import Layout
-from skellib.paths import atomic_write
+from skellib.paths import atomic_write, read_errors
 from skellib.readers.interchange import common
 from skellib.readers.source_format import SourceFormat
 
@@ -157,7 +157,10 @@ class _Split:
 
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        with read_errors(path):
+            return zipfile.ZipFile(path)
+    except InputError:
+        raise
     except Exception:  # damage raises many kinds of errors
         raise InputError(
             f"{path}: a damaged or truncated npz; fetch it again"

@@ -28,6 +28,7 @@ from skellib.layouts import Layout
 from skellib.paths import atomic_write
 from skellib.readers.interchange import common, pickles
 from skellib.readers.source_format import SourceFormat
+from skellib.readers.sources import load_numpy
 
 SPLITS = ("train", "val", "test")
 _FILE = re.compile(rf"({'|'.join(SPLITS)})(_data(?:_joint)?\.npy|_label\.pkl)")
@@ -160,12 +161,11 @@ def _read_labels(path: Path) -> tuple[list[object], list[object]]:
 
 def _mapped(path: Path) -> np.ndarray:
     """Memory-map the data of a split, (n, C, T, N, M)."""
-    try:
-        data = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # NumPy documents no errors; damage raises many kinds
+    data = load_numpy(path, mmap_mode="r")
+    if data is None:
         raise InputError(
             f"{path}: not a readable npy file, or a truncated one; fetch it again"
-        ) from None
+        )
     if not isinstance(data, np.ndarray) or data.dtype.kind != "f" or data.ndim != 5:
         kind = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else "npz"
         raise InputError(
