@@ -6,7 +6,6 @@ clips, or of other people, for the networks at hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ from skellib.statistics import CONFIDENCE, Summary
 RESAMPLES = 5000
 
 
-def bootstrap(scores: ArrayLike, groups: Sequence[int] | None = None) -> Summary:
+def bootstrap(scores: ArrayLike, groups: ArrayLike | None = None) -> Summary:
     """Compute the interval of a mean over clips by resampling clips or their subjects.
 
     It is Student's interval with the bootstrap's standard error, by the number of

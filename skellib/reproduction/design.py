@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.linalg import hadamard
 
@@ -166,10 +167,7 @@ class Screening:
     interactions: dict[tuple[str, ...], float]
 
 
-def analyse(
-    responses: Sequence[float] | np.ndarray,
-    names: Sequence[str] = NAMES,
-) -> Screening:
+def analyse(responses: ArrayLike, names: Sequence[str] = NAMES) -> Screening:
     """Estimate the main effects from the responses of the runs, in their order.
 
     The residual of the main effects holds the interactions as well, so that large ones

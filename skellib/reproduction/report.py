@@ -586,7 +586,8 @@ def component_table(store: RecordStore, profile: str = "laptop") -> pd.DataFrame
     for name, pair, before, after in zip(
         COMPONENTS, pairs, recorded, rotated, strict=True
     ):
-        claimed = reported_difference(*map(STEPS.row, pair), UCLA)
+        row, other = map(STEPS.row, pair)
+        claimed = reported_difference(row, other, UCLA)
         lines[name] = {
             "paper": "" if claimed is None else signed(claimed),
             "recorded": difference_text(before),

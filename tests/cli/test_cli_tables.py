@@ -84,7 +84,7 @@ def test_table_says_whose_numbers_they_are(store, capfd):
         "paper: 90.5 %",
         "measured, laptop network (3 seeds): 72.0 ± 3.0 % [64.5, 79.5]",
         "measured: +2.0 [−0.5, +4.5], p = 0.074; paper: +0.9",
-        "not resolved with 3 seeds",
+        "bounded",
     ):
         assert part in row
     assert "profile laptop: not run: needs NTU RGB+D data" in out
