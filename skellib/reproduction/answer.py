@@ -47,7 +47,7 @@ def levels(store: RecordStore) -> list[Level]:
     """
     paper = STEPS.row(FINAL).reported[UCLA.name]
     turned: Changes = CHOSEN_ROTATION
-    asked = (
+    asked: tuple[tuple[str, str, Changes, float | None], ...] = (
         ("the full network, by the paper's text", "full", {}, paper),
         ("the full network, by the paper's text", "laptop", {}, None),
         ("the full network, on rotated clips", "laptop", turned, None),
