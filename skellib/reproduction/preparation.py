@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skellib.records import RecordStore
+from skellib.reproduction.cells import signed
 from skellib.reproduction.design import FACTORS, HALF, Screening, analyse, levels
 from skellib.reproduction.own_tables import OWN_TABLES
 from skellib.reproduction.render import mean_accuracy
@@ -61,3 +62,22 @@ def run_table(store: RecordStore, profile: str = "laptop") -> pd.DataFrame:
 def effect_rows(found: Screening) -> list[dict[str, Any]]:
     """Return the effects as :func:`skellib.figures.effects` draws them."""
     return [asdict(effect) for effect in found.effects]
+
+
+def effect_table(found: Screening | None) -> pd.DataFrame:
+    """Return a line for each factor, the largest effect first; empty without runs."""
+    effects = sorted(found.effects if found else (), key=lambda e: -abs(e.mean))
+    lines = [
+        (
+            signed(e.mean),
+            _interval(e.low, e.high),
+            _interval(e.family_low, e.family_high),
+        )
+        for e in effects
+    ]
+    columns = ["effect (points)", "interval alone", "interval of all together"]
+    return pd.DataFrame(lines, columns=columns, index=[e.factor for e in effects])
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{signed(low)}, {signed(high)}]"

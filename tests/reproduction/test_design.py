@@ -173,4 +173,7 @@ def test_the_report_analyses_recorded_runs(store):  # noqa: F811
     for each in found.effects:
         assert each.family_low < true[each.factor] < each.family_high
     assert [row["factor"] for row in preparation.effect_rows(found)] == NAMES
+    table = preparation.effect_table(found)
+    assert table.index.tolist()[:3] == ["dropout", "align", "epochs"]
+    assert preparation.effect_table(None).empty
     assert preparation.run_table(store)["high levels"].tolist()[16] == ""
