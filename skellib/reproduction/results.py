@@ -11,7 +11,7 @@ import numpy as np
 from skellib.data import PROTOCOLS, default_protocol, folds
 from skellib.errors import InputError
 from skellib.experiment import Experiment
-from skellib.records import BestEpoch, Metrics, RecordStore, RunRecord
+from skellib.records import BestEpoch, Metrics, RecordStore, RunRecord, ensemble
 from skellib.reproduction.own_tables import OWN_TABLES
 from skellib.reproduction.paper_tables import (
     PAPER_DATASETS,
@@ -167,6 +167,29 @@ def best_epochs(
         for experiment in experiments
         for record in store.of(experiment)
         if record.best is not None
+    }
+
+
+def ensemble_runs(
+    rows: Sequence[Row],
+    column: Column,
+    profile: str,
+    store: RecordStore,
+    clean: bool = False,
+) -> Runs:
+    """Return the accuracy of the rows' ensemble, for each fold and seed that all have.
+
+    Raises:
+        InputError: if a record cannot be used, see :func:`skellib.records.ensemble`.
+    """
+    found = [
+        {(each.fold, run.seed): run for each in folds for run in store.of(each)}
+        for folds in recorded_experiments(rows, column, profile, store)
+    ]
+    common = set.intersection(*map(set, found))
+    return {
+        which: 100 * ensemble([runs[which] for runs in found]).accuracy(clean)
+        for which in sorted(common)
     }
 
 

@@ -515,6 +515,23 @@ def test_single_runs_by_seed(store):
     assert list(four.index) == ["SLnL-rFA", "SLnL-rFA+ML"]  # other people's left out
 
 
+def test_the_ensemble_of_rows_by_seed(store):
+    """Two rows are each right of one of two clips; together of both."""
+    one, other = (V.row(label) for label in (BASE, FULL))
+    label, none = np.array([0, 1]), np.zeros(2, dtype=bool)
+    logits = {BASE: [[5.0, 0, 0], [1, 0, 0]], FULL: [[0.0, 1, 0], [0, 5, 0]]}
+    for row, seeds in ((one, (0, 1, 2)), (other, (1, 2, 3))):
+        experiment = row.experiment(UCLA, "laptop")
+        kept = TestLogits.of(np.array(logits[row.label]), label, none)
+        for seed in seeds:
+            made = make_record(experiment, seed, 0.5)
+            store.put(made.model_copy(update={"test_logits": kept}))
+    found = results.ensemble_runs((one, other), UCLA, "laptop", store)
+    assert found == {(0, 1): 100, (0, 2): 100}
+    alone = results.ensemble_runs((one,), UCLA, "laptop", store)
+    assert alone == {(0, seed): 50 for seed in range(3)}
+
+
 def test_summaries_in_words(store):
     record(store, BASE, [0.68, 0.70, 0.72])
     record(store, FULL, [0.7])

@@ -36,6 +36,8 @@ _REQUIRED = {
     "preprocessing.align": "none",
     "preprocessing.origin": "first",
     "preprocessing.align_corners": False,
+    "preprocessing.modality": "joint",
+    "preprocessing.test_crops": 1,
 }
 
 
