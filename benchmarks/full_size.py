@@ -17,7 +17,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -140,13 +140,13 @@ def train(
     """Run some training steps on the final model, after a warm-up step."""
     experiment = final_model("ntu", profile, "cross_subject")
     device = clips.joints.device
-    model = build_model(experiment, dataset).to(device).train()
+    model = build_model(experiment, dataset, seed=0).to(device).train()
     settings = experiment.training
     optimizer = torch.optim.Adam(
         model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
     crop, losses, begin = experiment.preprocessing, [], 0.0
-    batches = clips.training(settings.batch, crop, seed=0, epoch=0)
+    batches = clips.training(settings.batch_size, crop, seed=0, epoch=0)
     for step, (x, y) in enumerate(islice(batches, steps + 1)):
         loss = objective(model(x), y, **experiment.loss.model_dump())
         optimizer.zero_grad(set_to_none=True)
@@ -156,14 +156,30 @@ def train(
         if step == 0:
             begin = time.perf_counter()
     each = (time.perf_counter() - begin) / max(len(losses) - 1, 1)
-    epoch = -(-len(clips) // settings.batch)
+    epoch = -(-len(clips) // settings.batch_size)
     return {
         "profile": profile,
         "steps": len(losses) - 1,
-        "batch": settings.batch,
+        "batch": settings.batch_size,
         "milliseconds_a_step": round(1e3 * each, 1),
         "minutes_an_epoch": round(each * epoch / 60, 1),
         "losses": [round(losses[0], 4), round(losses[-1], 4)],
+    }
+
+
+def load_epoch(clips: DeviceClips, profile: str) -> dict[str, Any]:
+    """Make all batches of a training epoch, and do nothing with them."""
+    experiment = final_model("ntu", profile, "cross_subject")
+    batch, crop = experiment.training.batch_size, experiment.preprocessing
+    begin = time.perf_counter()
+    made = sum(len(y) for _, y in clips.training(batch, crop, seed=0, epoch=0))
+    if clips.joints.is_cuda:
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - begin
+    return {
+        "batch": batch,
+        "frames": crop.frames,
+        "clips_a_second": int(made / seconds),
     }
 
 
@@ -193,6 +209,9 @@ def measure(root: Path, given: argparse.Namespace) -> dict[str, Any]:
         "first batch of an epoch",
         lambda: next(clips.training(32, crop, seed=0, epoch=0)),
     )
+    loader = phase(
+        phases, "batches of an epoch", lambda: load_epoch(clips, given.profile)
+    )
     training = phase(
         phases, "train", lambda: train(clips, train_set, given.profile, given.steps)
     )
@@ -210,6 +229,7 @@ def measure(root: Path, given: argparse.Namespace) -> dict[str, Any]:
             "device": device.type,
         },
         "phases": phases,
+        "loader": loader,
         "training": training,
         "threads": torch.get_num_threads(),
         "load_average": round(os.getloadavg()[0], 1),
@@ -217,7 +237,7 @@ def measure(root: Path, given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--dataset", choices=["ntu"], default="ntu")
     parser.add_argument("--clips", type=int, default=RELEASE_CLIPS)
@@ -227,12 +247,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, help="where the packed file lies")
     parser.add_argument("--output", type=Path, default=RESULTS)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=given.folder) as root:
         found = measure(Path(root), given)
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found["training"]))
+    print(json.dumps({"loader": found["loader"], "training": found["training"]}))
 
 
 if __name__ == "__main__":

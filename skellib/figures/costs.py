@@ -54,7 +54,7 @@ def speed_ratios(rows: Rows, value: str = "train_times") -> Figure:
         for bars in ax.containers:
             ax.bar_label(bars, fmt="%.1f", fontsize=6.5, padding=2)
         ax.axvline(1, color=PALETTE["ink"], lw=0.8)
-        ax.set(title=f"{number} thread{'s' * (number > 1)}", ylabel="")
+        ax.set(title="1 thread" if number == 1 else f"{number} threads", ylabel="")
         ax.set(xlabel="times the speed of the naive build")
         ax.grid(True, axis="x")
         ax.margins(x=0.12)

@@ -32,8 +32,6 @@ RECENT_RUNS = 5
 def count_macs(experiment: Experiment, root: Path | str | None = None) -> int:
     """Count the multiply-accumulates of a run, without running it.
 
-    A backward pass counts as two forward passes.
-
     Args:
         experiment: the experiment.
         root: folder of packed data sets.
@@ -48,8 +46,17 @@ def count_macs(experiment: Experiment, root: Path | str | None = None) -> int:
     with torch.device("meta"):
         model = build_model(experiment, train_set, seed=0).eval()
         clip = torch.empty(1, train_set.channels, frames, joints, train_set.bodies)
-    passes = 3 * experiment.training.epochs * len(train_set) + len(test_set)
-    return true_macs(model, clip) * passes
+    return true_macs(model, clip) * forward_passes(
+        experiment, len(train_set), len(test_set)
+    )
+
+
+def forward_passes(experiment: Experiment, train_clips: int, test_clips: int) -> int:
+    """Count the forward passes of clips that a run costs.
+
+    A backward pass counts as two; evaluations before the last epoch are not counted.
+    """
+    return 3 * experiment.training.epochs * train_clips + test_clips
 
 
 class Estimates:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import components, gpu, naive, scale, speed
+from benchmarks import components, full_size, gpu, naive, scale, speed
 from skellib.batches import DeviceClips
 from skellib.data import load
 from skellib.losses import objective
@@ -92,7 +92,30 @@ def test_the_gpu_benchmark_is_rehearsed(capsys):
     (start,) = found["start_up"].values()
     assert {"import torch", "first step", "capture"} <= start["parts"].keys()
     assert [row["way"] for row in found["steps"]] == list(gpu.REHEARSAL.ways)
-    assert all(row["ms"] > row["floor_ms"] > 0 for row in found["steps"])
+    assert all(row["ms"] > 0 and row["floor_ms"] > 0 for row in found["steps"])
     assert [row["streams"] for row in found["runs"]] == [1, 2]
     assert "runs a minute" in capsys.readouterr().out
     json.dumps(found)
+
+
+def test_the_full_size_benchmark_at_a_small_size(tmp_path):
+    output = tmp_path / "out.json"
+    full_size.main(["--clips=300", "--steps=1", f"--output={output}"])
+    found = json.loads(output.read_text("utf-8"))
+    assert sum(found["counts"]["cross_subject"]) == found["clips"] == 300
+    assert found["loader"]["clips_a_second"] > 0
+    assert found["training"]["steps"] == 1
+
+
+def test_committed_figures_are_whole(root):
+    path = root / "benchmarks" / "results" / "speed.json"
+    if not path.is_file():
+        pytest.skip("`make bench` has not been run")
+    found = json.loads(path.read_text("utf-8"))
+    cases = {(row["profile"], row["network"], row["threads"]) for row in found["rows"]}
+    assert {case[:2] for case in cases} == {(c.profile, c.network) for c in speed.CASES}
+    assert {row["variant"] for row in found["rows"]} == set(speed.VARIANTS)
+    assert all(
+        share < 0.05 for part in found["data_path"] for share in part["share"].values()
+    )
+    assert speed.tables(found)
