@@ -301,6 +301,13 @@ _PEERS = Table(
         Row("ST-GCN", {}, ST_GCN, year=2018),
         Row("AGCN", {}, AGCN, year=2019, profiles=_GPU),
         Row(
+            "AGCN, bones",  # with the row above: 2s-AGCN
+            {},
+            {**AGCN, "preprocessing.modality": "bone"},
+            year=2019,
+            profiles=_GPU,
+        ),
+        Row(
             "AGCN, own schedule",
             {},
             {**AGCN, **_SGD, **_AGCN_SCHEDULE},

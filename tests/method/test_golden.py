@@ -15,10 +15,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from skellib import variants
 from skellib.experiment import final_model
 from skellib.initialisation import initialise_by_name
+from skellib.layouts import LAYOUTS
 from skellib.models import SLnLRFA
-from skellib.reproduction.paper_tables import TABLES
+from skellib.reproduction.paper_tables import UCLA
+from skellib.reproduction.results import get_table
 
 FOLDER = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[2]
@@ -43,17 +46,17 @@ NETWORKS = {
     },
     "two bodies, maximum": {"bodies": 2, "combine_bodies": "maximum"},
 }
+PEERS = {name: each for name, each in variants.NETWORKS.items() if each.settings}
 
 
 def experiment_keys() -> dict[str, str]:
     keys = {}
     for name, (dataset, protocol, options) in ROWS.items():
         keys[name] = final_model(dataset, protocol=protocol, **options).key
-    for number in ("V", "VI", "VII", "X"):
-        column = next(c for c in TABLES[number].columns if c.dataset == "nucla")
-        for row in TABLES[number].rows:
+    for number in ("V", "VI", "VII", "X", "Peers"):
+        for row in get_table(number).rows:
             if row.ours:
-                keys[f"{number}: {row.label}"] = row.experiment(column, "laptop").key
+                keys[f"{number}: {row.label}"] = row.experiment(UCLA, "laptop").key
     return keys
 
 
@@ -73,6 +76,18 @@ def first_weights(options: dict, keyed: bool = False) -> list[str]:
     if keyed:
         initialise_by_name(network, seed=7)
     return [_line(name, value) for name, value in network.named_parameters()]
+
+
+def first_weights_of_peers() -> dict[str, list[str]]:
+    """Return the same of small peers."""
+    shape = {"num_classes": 5, "frames": 8, "width": 0.125, "bodies": 2}
+    options = {"layout": LAYOUTS["sbu15"], "frequency_attention": "residual"}
+    found = {}
+    for name, peer in PEERS.items():
+        network = variants.resolve(peer.build)(**shape, **options)
+        initialise_by_name(network, seed=7)
+        found[name] = [_line(n, value) for n, value in network.named_parameters()]
+    return found
 
 
 def _line(name: str, value: torch.Tensor) -> str:
@@ -96,6 +111,7 @@ def current() -> dict[str, object]:
         "keys": experiment_keys(),
         "sequential": {name: first_weights(o) for name, o in NETWORKS.items()},
         "keyed": {name: first_weights(o, keyed=True) for name, o in NETWORKS.items()},
+        "peers": first_weights_of_peers(),
         "kept": kept_state(),
     }
 
@@ -113,6 +129,10 @@ def test_first_weights_are_what_they_were(draws):
     golden = _golden(draws)
     for name, options in NETWORKS.items():
         assert first_weights(options, draws == "keyed") == golden[name], name
+
+
+def test_first_weights_of_peers_are_what_they_were():
+    assert first_weights_of_peers() == _golden("peers")
 
 
 def test_kept_network_is_what_it_was():

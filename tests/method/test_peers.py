@@ -23,7 +23,7 @@ from skellib.peers.ctr_gcn import MultiScaleConvolution, RefinedConvolution
 from skellib.peers.st_gcn import SpatialConvolution
 from skellib.records import RecordStore
 from skellib.training import Execution, train
-from skellib.variants import NETWORKS
+from skellib.variants import NETWORKS, Fusion, Network
 from skellib.weights import build_model, load_trained, weights_path
 
 PEERS = {"hcn": HCN, "st_gcn": STGCN, "agcn": AGCN, "ctr_gcn": CTRGCN}
@@ -398,6 +398,37 @@ def test_what_a_peer_ignores_changes_no_key(name):
         assert base.replace(**{setting: value}).key != base.key, setting
     other = base.replace(**{"model.velocity_padding": "start"})
     assert (other.key == base.key) == (name != "hcn")
+
+
+class OneLayer(nn.Module):
+    """A network of one's own, with one setting."""
+
+    def __init__(self, *, num_classes, layout, in_channels, bodies, frames, dropout):
+        super().__init__()
+        size = in_channels * frames * layout.size * bodies
+        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(size, num_classes))
+
+    def forward(self, x):
+        return {"fused": self.layers(x.flatten(1))}
+
+
+def test_a_network_of_ones_own_is_one_class_and_one_line(data, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="'mine' is none of slnl_rfa, hcn"):
+        experiment("mine")
+    mine = Network(OneLayer, ("dropout",), Fusion(("position",)))
+    monkeypatch.setitem(NETWORKS, "mine", mine)
+    chosen = experiment("mine", **{"model.dropout": 0.5})
+    assert chosen.key == chosen.replace(**{"model.width": 2.0}).key
+    record = train(
+        chosen,
+        0,
+        *data,
+        store=RecordStore(tmp_path),
+        checkpoints=tmp_path,
+        execution=Execution("cpu", threads=1),
+        progress=False,
+    )
+    assert record.parameters == (3 * 24 * 20 + 1) * 12
 
 
 def test_the_width_changes_no_key_of_ours():
