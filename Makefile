@@ -82,12 +82,12 @@ gpu-queue: $(STAMP)  ## print what a GPU would run now, best first: BUDGET=60 mi
 	$(BIN)/python -m skellib queue --profile full $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))
 
 gpu-run: $(STAMP)  ## train that queue here, JOBS=2 runs at once; each run is recorded as it ends
-	for job in $$(seq $(JOBS)); do \
-	  $(BIN)/python -m skellib queue --profile full $(addprefix --datasets ,$(DATASETS)) \
-	    $(addprefix --budget ,$(BUDGET)) --run --concurrent-runs $(JOBS) $(EXECUTION) & \
-	done; wait
+	$(BIN)/python -m skellib queue --profile full $(addprefix --datasets ,$(DATASETS)) \
+	  $(addprefix --budget ,$(BUDGET)) --run --streams $(JOBS) --checkpoint-every 0 $(EXECUTION)
 
-bench: $(STAMP)  ## time the reading of NTU RGB+D beside a plain parser
+bench: $(STAMP)  ## time training, inference, batches and the reading of NTU RGB+D
+	$(BIN)/python -m benchmarks.speed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.full_size
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ntu_parsing
 
 clean:  ## remove the rendered book and caches; records and data stay

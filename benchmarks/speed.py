@@ -44,6 +44,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 FIRST_EDITION = "3ec800f"
 NEVER = 10**9
+TASKS = ("train", "infer")
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,12 @@ class Variant:
     Attributes:
         worker: function of ``benchmarks/worker.py``.
         options: settings of :class:`skellib.training.Execution`.
+        seeds: networks that the process trains at once; times are those of one.
     """
 
     worker: str = "current"
     options: Mapping[str, Any] | None = None
+    seeds: int = 1
 
 
 VARIANTS = {
@@ -116,7 +119,9 @@ class Worker:
             "steps": case.steps,
             "threads": threads,
             "options": dict(variant.options or {}),
+            "seeds": variant.seeds,
         }
+        self.seeds = variant.seeds
         here = Path(__file__).with_name("worker.py")
         self.process = subprocess.Popen(
             [sys.executable, here, variant.worker, json.dumps(asked)],
@@ -146,12 +151,13 @@ class Worker:
         self.process.stdin.flush()
 
     def answer(self) -> dict[str, float]:
-        """Wait for the epoch's seconds a step and of inference, and MiB."""
+        """Wait for a network's seconds a step and of inference, and for MiB."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"{' '.join(self.process.args[2:])}: has ended")
-        return json.loads(line)
+        found = json.loads(line)
+        return {**found, **{task: found[task] / self.seeds for task in TASKS}}
 
 
 def first_edition(folder: Path) -> Path | None:
@@ -193,7 +199,7 @@ def compare(
             "threads": threads,
             "variant": name,
         }
-        for task in ("train", "infer"):
+        for task in TASKS:
             pairs = zip(found["naive"], answers, strict=True)
             row[f"{task}_ms"] = round(1e3 * _median(each[task] for each in answers), 2)
             row[f"{task}_times"] = round(

@@ -43,13 +43,13 @@ def speed_ratios(rows: Rows, value: str = "train_times") -> Figure:
     frame["case"] = frame["profile"] + ", " + frame["network"]
     threads = sorted(frame["threads"].unique())
     cases, variants = frame["case"].nunique(), frame["variant"].nunique()
-    size = (WIDTH, 1.0 + 0.17 * cases * variants)
+    size = (WIDTH, 1.2 + 0.17 * cases * variants)
     figure, axes = panels(1, len(threads), size, sharex=True, sharey=True)
     for ax, number in zip(axes[0], threads, strict=True):
         part = frame[frame["threads"] == number]
         sns.barplot(
             part, x=value, y="case", hue="variant", palette=CATEGORICAL[:variants],
-            legend=ax is axes[0, 0], ax=ax,
+            saturation=1, legend=False, ax=ax,
         )  # fmt: skip
         for bars in ax.containers:
             ax.bar_label(bars, fmt="%.1f", fontsize=6.5, padding=2)
@@ -58,7 +58,9 @@ def speed_ratios(rows: Rows, value: str = "train_times") -> Figure:
         ax.set(xlabel="times the speed of the naive build")
         ax.grid(True, axis="x")
         ax.margins(x=0.12)
-    axes[0, 0].legend(loc="lower right", title=None)
+    names = list(frame["variant"].unique())
+    bars = axes[0, 0].containers
+    figure.legend(bars, names, loc="outside upper center", ncols=variants)
     return figure
 
 

@@ -125,7 +125,7 @@ def fit(records: Iterable[RunRecord]) -> CostModel:
     Raises:
         InputError: if no run on a GPU is recorded.
     """
-    known = [r for r in records if r.stamp.get("cuda") and _size_of(r)]
+    known = [r for r in records if r.stamp.get("cuda") and size_of(r)]
     if not known:
         raise InputError("no run on a GPU is recorded; `make gpu-run` trains some")
     last = max(known, key=lambda record: str(record.stamp.get("date")))
@@ -134,17 +134,17 @@ def fit(records: Iterable[RunRecord]) -> CostModel:
         [r.seconds / r.execution.get("concurrent_runs", 1) for r in known]
     )
     columns = np.array(
-        [quantities(r.experiment, size) for r in known if (size := _size_of(r))]
+        [quantities(r.experiment, size) for r in known if (size := size_of(r))]
     )
     scale = columns.max(axis=0)  # multiply-accumulates are many: keep it well posed
     relative = columns / scale / seconds[:, None]
     found, _ = nnls(relative, np.ones(len(known)))
     error = statistics.median(abs(relative @ found - 1).tolist())
-    rates = (found / scale).tolist()
-    return CostModel(str(last.stamp["device"]), *rates, error, len(known))
+    mac, step, run = (found / scale).tolist()
+    return CostModel(str(last.stamp["device"]), mac, step, run, error, len(known))
 
 
-def _size_of(record: RunRecord) -> DataSize | None:
+def size_of(record: RunRecord) -> DataSize | None:
     """Return the size of a record's data; None if the paper does not use the set."""
     dataset = record.experiment.dataset
     size = next((size for (name, _), size in SIZES.items() if name == dataset), None)
@@ -184,16 +184,20 @@ def whole_paper(
         gpus: numbers of GPUs.
 
     Returns:
-        By data set: number of runs, days of one GPU, hours of the longest run, and
-        hours until all are done on so many GPUs, one run on each at a time.
+        By data set: epochs of a run, number of runs, days of one GPU, hours of the
+        longest run, and hours until all are done on so many GPUs, one run on each at a
+        time.
     """
     by_dataset: dict[str, list[float]] = {name: [] for name in PAPER_DATASETS}
+    epochs: dict[str, int] = {}
     for each in paper_experiments():
         seconds = model.seconds(each, SIZES[each.dataset, each.protocol])
         by_dataset[each.dataset] += [seconds] * seeds
+        epochs[each.dataset] = each.training.epochs
     by_dataset["together"] = [s for part in by_dataset.values() for s in part]
     rows = {
         name: {
+            "epochs": str(epochs.get(name, "")),
             "runs": len(seconds),
             "days of one GPU": sum(seconds) / 86400,
             "longest run (h)": max(seconds) / 3600,
@@ -201,7 +205,7 @@ def whole_paper(
         }
         for name, seconds in by_dataset.items()
     }
-    return pd.DataFrame(rows).T.astype({"runs": int})
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def benchmark(name: str) -> dict[str, Any]:

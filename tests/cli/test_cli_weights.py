@@ -100,8 +100,10 @@ def test_queue_notes_how_many_runs_share_the_device(capfd, monkeypatch):
 
     monkeypatch.setattr(execute, "run_within_budget", run)
     queue = ["queue", "--profile=quick", "--tables=X", "--run", "--concurrent-runs=3"]
+    queue += ["--streams=2", "--checkpoint-every=0"]
     assert call(capfd, *queue)[0] == 0
-    assert given["execution"].concurrent_runs == 3
+    assert given["execution"].concurrent_runs == 3 and given["streams"] == 2
+    assert given["execution"].checkpoint_every == 0
 
 
 # Find weights
