@@ -25,7 +25,7 @@ install = $(if $(UV),$(UV) pip install -q --python $(1)/bin/python,$(1)/bin/pyth
 SPHINX := -W -n --keep-going -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book html test test-oldest lint lab reproduce gpu-queue gpu-run bench clean
+.PHONY: answer help setup book html test test-oldest lint lab reproduce gpu-queue gpu-run bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ test: $(STAMP)  ## run all tests
 
 test-oldest: .venv-oldest/.set-up  ## run all tests with the oldest versions allowed
 	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n $(WORKERS)
+
+answer: $(STAMP)  ## write the answer from the records into README.md
+	$(BIN)/python -m skellib.reproduction.answer
 
 # The hooks of .pre-commit-config.yaml are these commands; a test compares them.
 lint: $(STAMP)  ## style, types, spelling, and notebooks without outputs

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from skellib.errors import InputError
 from skellib.experiment import Experiment, final_model
+from skellib.paths import atomic_write, project_root
 from skellib.records import RecordStore
 from skellib.reproduction.cells import difference_text
 from skellib.reproduction.claims import judge_all
@@ -132,5 +135,24 @@ def block(store: RecordStore, profile: str = "laptop") -> str:
     return "\n\n".join([*sentences(store, profile), "\n".join([*header, *rows])])
 
 
+def write(readme: Path) -> None:
+    """Replace the block between its marks in the README by that of the records.
+
+    Raises:
+        InputError: if the marks are missing.
+    """
+    text = readme.read_text(encoding="utf-8")
+    before, start, rest = text.partition("<!-- answer -->\n")
+    _, end, after = rest.partition("\n<!-- end of answer -->")
+    if not (start and end):
+        raise InputError(f"{readme}: has no block between the marks 'answer'")
+    with atomic_write(readme) as file:
+        file.write((before + start + block(RecordStore()) + end + after).encode())
+
+
 def _printed(value: float | None) -> str:
     return "" if value is None else f"{value:.1f} %"
+
+
+if __name__ == "__main__":
+    write(project_root() / "README.md")
