@@ -353,10 +353,20 @@ def test_what_the_page_cannot_run_is_refused(tmp_path, clips, predictor):
     ):
         with pytest.raises(InputError, match=message):
             networks.network_plan(predictor_for(tmp_path, clips, **options))
+    changes = {"model.network": "st_gcn", "loss.mutual_weight": 0}
+    peer = sk.final_model("synthetic", "quick").replace(**changes)
+    path = tmp_path / "peer.safetensors"
+    weights.save_weights(weights.build_model(peer, clips, 0), path, peer, 0, clips)
+    with pytest.raises(InputError, match="model.network"):
+        networks.network_plan(sk.Predictor(path))
     local = predictor_for(tmp_path, clips, slnl_blocks=0)
     with pytest.raises(InputError, match="no non-local partner"):
         figures.affinity_explorer(local, clips)
     other = synthetic.generate(subjects=1, takes=1, views=1, layout="ntu25")
+    changed = predictor.experiment.replace(**{"preprocessing.test_crop_ratio": 1})
+    weights.save_weights(predictor.model, path, changed, 0, clips)
+    with pytest.raises(InputError, match="different classes, joints or crops"):
+        figures.classifier({"a": predictor, "b": sk.Predictor(path)}, clips)
     with pytest.raises(InputError, match="clips of layout ntu25"):
         figures.classifier({"a": predictor}, other)
 

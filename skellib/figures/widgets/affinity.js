@@ -70,8 +70,8 @@
       const percent = w => `${(100 * w).toFixed(2)} %`;
       answer.textContent = `Chosen: ${describe(at)}, which takes most from ` +
         `${mixed(at % N)}. It attends most to ${describe(best)}. ` +
-        `The weights go from ${percent(least)} (pale) to ${percent(most)} (dark); ` +
-        `effectively it attends to ${Math.exp(entropy).toFixed(0)} of ` +
+        `The weights go from ${percent(least)} to ${percent(most)}, where the colour is ` +
+        `strongest; effectively it attends to ${Math.exp(entropy).toFixed(0)} of ` +
         `${positive.length} positions.`;
       draw();
     };

@@ -28,9 +28,9 @@
     const classify = () => {
       waiting = false;
       const start = performance.now();
-      const model = models[field("network").value];
-      const x = maths.resized(points, clip.frames, clip.crop, networks[0].frames);
-      const p = maths.softmax(model.logits(x).fused);
+      const chosen = field("network").value;
+      const x = maths.resized(points, clip.frames, clip.crop, networks[chosen].frames);
+      const p = maths.softmax(models[chosen].logits(x).fused);
       const took = performance.now() - start;
       const best = p.indexOf(Math.max(...p));
       rows.forEach((row, i) => {
@@ -38,8 +38,9 @@
         row.querySelector("i").style.width = `${100 * p[i]}%`;
         row.lastChild.textContent = `${(100 * p[i]).toFixed(1)} %`;
       });
-      answer.textContent = `Answer: ${classes[best]}, ${(100 * p[best]).toFixed(0)} % ` +
-        (best === clip.label ? "(right). " : `(wrong: it is ${classes[clip.label]}). `) +
+      answer.textContent = `Answer: ${classes[best]}, ${(100 * p[best]).toFixed(0)} %` +
+        (best === clip.label ? ", which is the clip's label. "
+          : `; the clip's label is ${classes[clip.label]}. `) +
         `The whole network took ${took.toFixed(0)} ms.`;
     };
     const change = () => {

@@ -191,21 +191,20 @@ def classifier(
         fps: frames per second.
 
     Raises:
-        InputError: if the networks differ in their classes, do not fit the clips, or
-            have a setting that the page does not implement.
+        InputError: if the networks differ in their classes or crops, do not fit the
+            clips, or have a setting that the page does not implement.
     """
     from torch import tensor as torch_tensor
 
     from skellib.preprocessing import central_crop
 
-    first, *others = networks.values()
-    for other in others:
-        if (other.classes, other.layout) != (first.classes, first.layout):
-            raise InputError("classifier: networks of different classes or layouts")
-    crop = first.experiment.preprocessing.test_crop_ratio
+    first, *_ = networks.values()
+    kinds = {(each.classes, each.layout, _crop(each)) for each in networks.values()}
+    if len(kinds) > 1:
+        raise InputError("classifier: networks of different classes, joints or crops")
     samples = []
     for joints, label in zip(_centred(first, clips), clips.label):
-        offset, kept = central_crop(torch_tensor([len(joints)]), crop)
+        offset, kept = central_crop(torch_tensor([len(joints)]), *_crop(first))
         samples.append(
             {
                 "joints": coordinates(joints),
@@ -241,6 +240,12 @@ def classifier(
         '<output class="answer" aria-live="polite"></output>'
     )
     return widget("classifier", settings, body, title, ("maths", "network"))
+
+
+def _crop(predictor: Predictor) -> tuple[float, str]:
+    """Return the arguments of the central crop: ratio and rounding."""
+    preprocessing = predictor.experiment.preprocessing
+    return preprocessing.test_crop_ratio, preprocessing.test_crop_rounding
 
 
 _DRAG = (
