@@ -9,7 +9,17 @@ from typing import NoReturn
 
 import typer
 
-from skellib.cli import batch, convert, data, exchange, inspect, keep, own, runs
+from skellib.cli import (
+    batch,
+    convert,
+    data,
+    demo,
+    exchange,
+    inspect,
+    keep,
+    own,
+    runs,
+)
 from skellib.cli.failures import describe
 
 app = typer.Typer(
@@ -19,6 +29,7 @@ app = typer.Typer(
     "reproduce the paper and its book.",
 )
 for command in (
+    demo.demo,
     data.prepare,
     exchange.export,
     inspect.card,

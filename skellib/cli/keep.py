@@ -12,6 +12,8 @@ from skellib.cli.options import (
     DatasetOption,
     ProfileOption,
     RootOption,
+    SettingsOption,
+    assignments,
     trained_weights,
 )
 
@@ -25,6 +27,7 @@ def keep(
     row: Annotated[
         str, typer.Option(help="Label of the row in the table.")
     ] = "SLnL-rFA+ML",
+    settings: SettingsOption = None,
     seed: SeedOption = 0,
     root: RootOption = None,
     checkpoints: CheckpointsOption = None,
@@ -37,6 +40,7 @@ def keep(
     chosen = results.get_table(table)
     column = results.columns_on(chosen, dataset)[0]
     experiment = chosen.row(row).experiment(column, profile)
+    experiment = experiment.replace(**assignments(settings or [], "--set"))
     source = trained_weights(experiment, seed, checkpoints)
     # Released weights may be those of the first edition's experiment.
     model, experiment, _ = weights.load_model(source)

@@ -47,6 +47,14 @@ CheckpointsOption = Annotated[
     Path | None,
     typer.Option(help="Folder of checkpoints and weights. Default: data/checkpoints."),
 ]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Setting of the run, as for `train`. Repeatable.",
+    ),
+]
 ProfileOption = Annotated[str, typer.Option(help="quick, laptop or full.")]
 DatasetsOption = Annotated[
     list[str] | None,

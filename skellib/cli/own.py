@@ -17,6 +17,7 @@ from skellib.cli.options import (
     FoldOption,
     ProtocolOption,
     RootOption,
+    SettingsOption,
     assignments,
     protocol_of,
     scores,
@@ -42,14 +43,7 @@ def evaluate(
     profile: Annotated[
         str, typer.Option(help="Profile of the run: quick, laptop or full.")
     ] = "quick",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Setting of the run, as for `train`. Repeatable.",
-        ),
-    ] = None,
+    settings: SettingsOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the run.", min=0)] = 0,
     root: RootOption = None,
     checkpoints: CheckpointsOption = None,

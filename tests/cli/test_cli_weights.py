@@ -153,6 +153,17 @@ def test_keep_copies_weights_in_half_precision(tmp_path, capfd):
     assert target.stat().st_size < 0.7 * trained.stat().st_size
 
 
+def test_keep_takes_the_settings_of_the_run(capfd):
+    experiment = kept_experiment().replace(**{"training.epochs": 3})
+    trained = weights.weights_path(experiment, 0)
+    trained.parent.mkdir(parents=True)
+    released(experiment).rename(trained)
+    status, out, _ = call(capfd, *KEEP, "--set=training.epochs=3")
+    target = weights.released_weights_path(experiment, 0)
+    assert status == 0 and out.startswith(f"{target}: ") and target.is_file()
+    assert call(capfd, *KEEP)[0] == 2
+
+
 def test_keep_leaves_released_weights_as_they_are(tmp_path, capfd):
     path = released(kept_experiment().first_edition)
     before = path.read_bytes()
