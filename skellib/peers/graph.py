@@ -141,10 +141,8 @@ class GraphNetwork(nn.Module):
         adjacency, channels = spatial_partition(layout), in_channels
         self.blocks = nn.Sequential()
         for i, each in enumerate(CHANNELS):
-            out, stride = (
-                scaled(each, width),
-                2 if each > CHANNELS[max(0, i - 1)] else 1,
-            )
+            wider = i > 0 and each > CHANNELS[i - 1]
+            out, stride = scaled(each, width), 2 if wider else 1
             residual = shortcut(channels, out, stride) if i else None
             graph = graph_unit(channels, out, adjacency)
             self.blocks.append(Block(graph, temporal_unit(out, stride), residual))
