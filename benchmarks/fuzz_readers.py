@@ -36,7 +36,7 @@ from scipy.io import loadmat, savemat
 from skellib.data import PackedDataset, synthetic, writing
 from skellib.errors import InputError
 from skellib.provenance import stamp
-from skellib.readers import FORMATS, custom, interchange
+from skellib.readers import FORMATS, custom, interchange, sources
 from skellib.readers.source_format import SourceFormat
 from tests.fake_raw import kinetics, ntu, nucla, sbu, sysu, utd_mhad
 
@@ -122,14 +122,23 @@ class Target:
 def _of_format(source_format: SourceFormat, paths: list[Path], top: Path) -> Target:
     def read(file: Path, folder: Path) -> object:
         where = file if source_format.parse_frames is None else file.parent
-        return source_format.read_clip(where)
+        found = sources.find([where], [source_format.path])
+        if found.faults:
+            raise InputError(str(found.faults[0]))
+        source_format.read_clip(where)  # as `predict` does, and then as `prepare` does
+        return source_format.reader(found.files[0])
 
     seeds = tuple(((str(path.relative_to(top)), path.read_bytes()),) for path in paths)
     return Target(f"{source_format.key} {source_format.ending or 'text'}", seeds, read)
 
 
 def _drained(stream: writing.ClipStream) -> int:
-    return sum(len(clip) for clip in stream.clips())
+    frames = 0
+    for clip in stream.clips():
+        if isinstance(clip, InputError):
+            raise clip
+        frames += len(clip)
+    return frames
 
 
 def targets(top: Path, samples: Path | None) -> list[Target]:

@@ -350,7 +350,7 @@ def final_model(
         >>> experiment.protocol, experiment.model.channels
         ('cross_view', (16, 16, 32, 32, 64, 64))
     """
-    if dataset not in PROTOCOLS and protocol is None:
+    if dataset not in PROTOCOLS and not protocol:
         known = ", ".join(PROTOCOLS)
         raise InputError(f"data set {dataset!r} is none of {known}; give the protocol")
     check_profile(profile)

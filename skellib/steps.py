@@ -35,6 +35,9 @@ be drawn from the device's generator while another thread captures.
 
 Result = TypeVar("Result")
 
+ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -79,11 +82,17 @@ class Execution:
     concurrent_runs: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse numbers that mean nothing.
+        """Refuse what means nothing.
 
         Raises:
-            InputError: if a count is too small.
+            InputError: if a count is too small, or a name is unknown.
         """
+        for name, known in (("accelerator", ACCELERATORS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"execution: {name} {getattr(self, name)!r} is none of "
+                    f"{', '.join(known)}"
+                )
         counts = {"devices": 1, "nodes": 1, "checkpoint_every": 0, "evaluate_every": 1}
         for name, least in counts.items():
             if getattr(self, name) < least:

@@ -8,6 +8,7 @@ uninterrupted one.
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import resource
@@ -19,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
@@ -181,8 +183,8 @@ def train(
         The record of the run, new or existing.
 
     Raises:
-        InputError: if a record or checkpoint is damaged or of other data, or a folder
-            cannot be written to.
+        InputError: if a record or checkpoint is damaged or of other data, a folder
+            cannot be written to, or the settings do not go together.
         TrainingError: if the loss is not finite.
 
     Example:
@@ -203,6 +205,12 @@ def train(
             f"the experiment is for data set {experiment.dataset!r}, and these clips "
             f"are of {train_set.key!r}"
         )
+    if len(np.unique(train_set.label)) < 2:
+        raise InputError(
+            f"{train_set.key}: the training clips are of one class; a network needs two"
+        )
+    if seed not in range(2**63):
+        raise InputError(f"seed {seed}: not a number from 0 to 2^63 - 1")
     if known is not None:
         known.check_data(
             _data_fields(train_set, test_set), store.path(experiment, seed)
@@ -304,7 +312,7 @@ def _build_network(
     """Build the network in the memory format of the device, compiled if configured."""
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)
-    network = build_model(experiment, train_set, seed)
+    network = _possible_network(experiment, seed, train_set)
     memory_format = execution.memory_format(fabric.device)
     network.to(memory_format=memory_format)  # type: ignore[call-overload]
     if execution.compile:
@@ -357,6 +365,32 @@ def _clip_gradients(
     """Scale the gradients down to a norm, if one is set."""
     if norm:
         fabric.clip_gradients(model, optimizer, max_norm=norm, error_if_nonfinite=False)
+
+
+def _possible_network(
+    experiment: Experiment, seed: int, train_set: PackedDataset
+) -> nn.Module:
+    """Build a network, and make sure that it can be trained on its smallest batch.
+
+    Each setting may be possible, and all of them together not.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    try:
+        network = build_model(experiment, train_set, seed)
+        smallest = len(train_set) % experiment.training.batch_size
+        clips = smallest or min(len(train_set), experiment.training.batch_size)
+        shape = (clips, train_set.channels, experiment.preprocessing.frames)
+        x = torch.zeros(*shape, train_set.layout.size, train_set.bodies)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            copy.deepcopy(network)(x)
+    except (RuntimeError, ValueError, OverflowError, MemoryError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{experiment.key}: no network can be trained with these settings: {reason}"
+        ) from None
+    return network
 
 
 def _seed_rank(fabric: Fabric, seed: int, epoch: int) -> None:

@@ -245,6 +245,8 @@ def _open_weights(
         raise InputError(f"{path}: no such file")
     if Path(path).is_dir():
         raise InputError(f"{path}: is a folder; give one of its .safetensors files")
+    if not Path(path).is_file():  # opening a pipe would wait forever
+        raise InputError(f"{path}: not a regular file")
     try:
         with read_errors(path), safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -91,6 +91,8 @@ def _read(
     suffix = path.suffix.lower()
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    if not (path.is_file() or path.is_dir()):  # opening a pipe would wait forever
+        raise InputError(f"{path}: not a regular file")
     if suffix == ".csv":
         return read_clip_table(path, layout, successive=successive).joints, layout
     if suffix == ".npy":
