@@ -175,7 +175,7 @@ class RunRecord(BaseModel):
         >>> import skellib as sk, tempfile
         >>> tiny = sk.final_model("synthetic", "quick")
         >>> tiny = tiny.replace(**{"training.epochs": 1})
-        >>> clips = [part.subset(range(4)) for part in sk.load("synthetic")]
+        >>> clips = [part.subset(range(0, 160, 40)) for part in sk.load("synthetic")]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = sk.RecordStore(folder)
         ...     record = sk.train(tiny, 0, *clips, store=store, checkpoints=folder,

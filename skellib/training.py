@@ -191,7 +191,7 @@ def train(
         >>> import skellib as sk, tempfile
         >>> short = sk.final_model("synthetic", "quick")
         >>> short = short.replace(**{"training.epochs": 1})
-        >>> clips = [part.subset(range(4)) for part in sk.load("synthetic")]
+        >>> clips = [part.subset(range(0, 160, 40)) for part in sk.load("synthetic")]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     record = sk.train(short, 0, *clips, store=sk.RecordStore(folder),
         ...                       checkpoints=folder, progress=False)
