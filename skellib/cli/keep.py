@@ -81,8 +81,8 @@ def exhibit(
     for name, experiment in chosen.experiments(dataset, profile).items():
         for each in chosen.seeds or (seed,):
             path = trained_weights(experiment, each, checkpoints)
-            model = weights.load_model(path)[0]
+            model, trained, _ = weights.load_model(path)
             assert isinstance(model, SLnLRFA)  # no figure shows a peer
-            networks[name, each] = model, experiment
+            networks[name, each] = model, trained
     every, pair = open_dataset(dataset, root), load(dataset, experiment.protocol, root)
     print(exhibits.write(chosen.make(networks, every, *pair), out))

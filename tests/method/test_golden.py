@@ -99,7 +99,7 @@ def _line(name: str, value: torch.Tensor) -> str:
 def kept_state() -> list[str]:
     """Return name, shape and hash of each tensor in the files of released weights."""
     found = []
-    for path in sorted((ROOT / "data" / "weights").glob("*/*.safetensors")):
+    for path in sorted((ROOT / "data" / "weights" / "nucla").glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:
             for name in sorted(file.keys()):
                 found.append(_line(name, file.get_tensor(name)))
