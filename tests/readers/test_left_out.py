@@ -88,7 +88,10 @@ def too_large(clip: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (not_a_number, "frame 2 has a value that is not finite"),
+        (
+            not_a_number,
+            "frame 2 has a value that is not finite; a joint that was not tracked is 0",
+        ),
         (nobody, "nobody in any frame"),
         (too_large, "field 'joints', frame 0: not finite, or too large for float16"),
     ],
