@@ -154,9 +154,10 @@ def test_kept_weights_are_those_of_a_record_and_answer(path):
     experiment = predictor.experiment
     seed = int(path.stem.rpartition("seed")[2])
     assert path == weights.released_weights_path(experiment, seed)
-    assert RecordStore(ROOT / "data" / "records").get(experiment, seed) is not None
+    if experiment.profile != "quick":  # quick runs are no results and have no records
+        assert RecordStore(ROOT / "data" / "records").get(experiment, seed) is not None
     size = predictor.layout.size
-    answer = predictor.probabilities(np.zeros((5, 1, size, 3), np.float32))
+    answer = predictor.probabilities(np.ones((5, 1, size, 3), np.float32))
     assert answer.shape == (len(predictor.classes),)
     assert answer.sum() == pytest.approx(1, abs=1e-5)
 
