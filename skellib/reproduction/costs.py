@@ -145,10 +145,13 @@ def fit(records: Iterable[RunRecord]) -> CostModel:
 
 
 def size_of(record: RunRecord) -> DataSize | None:
-    """Return the size of a record's data; None if the paper does not use the set."""
+    """Return the size of a record's data.
+
+    None if the paper does not use the data set, or if the network is another one.
+    """
     dataset = record.experiment.dataset
     size = next((size for (name, _), size in SIZES.items() if name == dataset), None)
-    if size is None:
+    if size is None or record.experiment.network.settings is not None:
         return None
     counts = {side: record.data[side] for side in ("train_clips", "test_clips")}
     return replace(size, **counts)

@@ -13,6 +13,7 @@ import pytest
 SCRIPT = '''
 import json, sys
 import torch
+from lightning.fabric import Fabric
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
 from skellib.batches import DeviceClips
@@ -61,8 +62,9 @@ clips, test_clips = (
     DeviceClips(part, preprocessing=experiment.preprocessing)
     for part in (train_set, test_set)
 )
-execution = Execution("cpu", devices=WORLD, precision="64-true", evaluate_every=1)
-fabric = execution.fabric()
+execution = Execution("cpu", devices=WORLD, evaluate_every=1)
+fabric = Fabric(accelerator="cpu", devices=WORLD, precision="64-true")
+fabric.launch()
 _, progress = fit(network, clips, test_clips, experiment, 0,
                   fabric=fabric, execution=execution)
 if fabric.is_global_zero:
