@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from benchmarks.machine import describe, machine, matmul_rate
-from benchmarks.speed import NETWORKS
+from benchmarks.speed import NETWORKS, data_path
 from skellib.batches import DeviceClips
 from skellib.complexity import true_macs
 from skellib.data import load
@@ -216,6 +216,9 @@ def measure(plan: Plan) -> dict[str, Any]:
         if not compiled or any("compiled" in way for way in plan.ways)
     }
     print(json.dumps(found["start_up"]), flush=True)
+    found["data_path"] = data_path(plan.profile, device)
+    made = found["data_path"]["ms"]["and rotate"] + found["data_path"]["ms"]["velocity"]
+    print(f"a batch of 32, rotated, with velocity: {made:.2f} ms", flush=True)
     for network in plan.networks:
         least = floor(plan, network, rate)
         for way in plan.ways:

@@ -11,11 +11,13 @@ import math
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from skellib.batches import DeviceClips
 from skellib.data import load
 from skellib.evaluation import predict
 from skellib.experiment import final_model
+from skellib.models import NonLocal
 from skellib.records import RecordStore
 from skellib.reproduction.estimates import Estimates
 from skellib.reproduction.execute import run_within_budget
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a GPU: CUDA is not available"
 )
 
+BF16 = torch.bfloat16
 WAYS = {
     "float32": {},
     "float32, captured": {"graphs": True},
@@ -40,6 +43,21 @@ def data():
     train_set, test_set = load("synthetic")
     # 11 batches of 32 and one of 22; the test clips are 2 batches of 64 and one of 32.
     return train_set.subset(range(374)), test_set.subset(range(160))
+
+
+def test_attention_never_takes_cudnns_kernel():
+    """Its gradient is not finite for unscaled products in bfloat16."""
+    module = NonLocal(64, 64, embed_channels=64).cuda()
+    torch.nn.init.normal_(module.w.weight)
+    x = torch.randn(8, 64, 64, 64, device="cuda", requires_grad=True)
+    activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA]
+    with profile(activities=activities) as profiler, torch.autocast("cuda", BF16):
+        module(x).float().square().mean().backward()
+    names = {event.name for event in profiler.events()}
+    own = [name for name in names if "cudnn" in name]
+    assert not [name for name in own if "sdpa" in name or "attention" in name]
+    assert any("scaled_dot_product" in name for name in names)
+    assert x.grad.isfinite().all()
 
 
 def losses(experiment, data, folder, **options):
