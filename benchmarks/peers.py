@@ -160,8 +160,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    report = {
-        "sizes": {size: measure(size, given) for size in given.sizes},
+    report: dict[str, Any] = {
+        "sizes": {},
         "rounds": given.rounds,
         "batch": given.batch,
         "threads": torch.get_num_threads(),
@@ -169,7 +169,9 @@ def main() -> None:
         "stamp": stamp(),
     }
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for size in given.sizes:
+        report["sizes"][size] = measure(size, given)
+        given.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

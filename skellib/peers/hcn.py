@@ -74,7 +74,8 @@ class HCN(nn.Module):
         bodies: not used; bodies share all weights.
         width: factor of all channels.
         normalisation: normalisation of the input, in
-            :data:`skellib.variants.NORMALISATIONS`; the paper has none.
+            :data:`skellib.variants.NORMALISATIONS`; the paper has none. That of our
+            network adds 12 parameters.
         dropout: probability of dropping a channel, or an element of the last features.
         velocity_padding: as of :func:`skellib.preprocessing.velocity`.
         frequency_attention, reduction: as of
