@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,12 @@ from skellib.errors import InputError
 from skellib.experiment import Experiment
 from skellib.paths import data_folder, packed_path
 from skellib.records import RecordStore, RunRecord
-from skellib.reproduction.own_tables import OTHER_DATASETS, OWN_TABLES
+from skellib.reproduction.own_tables import (
+    DROPOUT,
+    OTHER_DATASETS,
+    OWN_TABLES,
+    PREPARED,
+)
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
@@ -23,6 +28,8 @@ from skellib.reproduction.paper_tables import (
     SLNL_RFA,
     SLNL_RFA_ML,
     TABLES,
+    UCLA,
+    Changes,
     Column,
     Row,
     Table,
@@ -73,10 +80,12 @@ def runs(
 ) -> list[Run]:
     """List the runs that tables need, each once, most valuable first.
 
-    The order is: one seed of each main row, from the baseline to the final model; one
-    seed of each row; the main rows with up to five seeds; one seed of each row of this
-    book's own tables; all rows with up to three seeds; all rows with all seeds. Each
-    fold of a protocol is a separate run.
+    The order is: one seed of each main row with the chosen preparation, from the
+    baseline to the final model; one of each row of "Dropout"; the main rows with the
+    chosen preparation and up to five seeds; one seed of each main row as the paper has
+    it; one of each row; the main rows with up to five seeds; one seed of each row of
+    this book's own tables; all rows with up to three seeds; all rows with all seeds.
+    Each fold of a protocol is a separate run.
 
     Args:
         tables: numbers of tables, such as ``["V", "Fig. 9"]``. By default all tables of
@@ -96,29 +105,26 @@ def runs(
         raise InputError(f"profile {profile!r} is none of {', '.join(SEEDS)}")
     chosen = [get_table(name) for name in tables or TABLES]
     extra = [] if tables else list(OWN_TABLES.values())
-    rows: dict[str, Run] = {}
-    own: dict[str, Run] = {}
-    headline: dict[str, Run] = {}
-    most = SEEDS[profile] if seeds is None else seeds
-    wanted: dict[str, int] = {}
+    found: list[tuple[Table, Column]] = []
+    ours: list[tuple[Table, Column]] = []
     for dataset in _datasets(datasets, profile, root):
         # The paper's tables on data sets not in the paper: only if asked for.
         asked = chosen if datasets or tables or dataset not in OTHER_DATASETS else []
-        found = [(t, c) for t in asked for c in columns_on(t, dataset)]
-        ours = [(t, c) for t in extra for c in t.columns if c.dataset == dataset]
-        rows |= _first_runs(found, profile)
-        own |= _first_runs(ours, profile)
-        for table, column in (*found, *ours):
-            count = table.seeds if table.seeds and seeds is None else most
-            for key in _first_runs([(table, column)], profile):
-                wanted[key] = max(count, wanted.get(key, 0))
-        for _, column in found:
-            for changes in HEADLINE:
-                row = Row("", {}, changes)
-                for experiment in fold_experiments(row, column, profile):
-                    if experiment.key in rows:
-                        headline[experiment.key] = rows[experiment.key]
-    phases = [(headline, 1), (rows, 1), (headline, 5), (own, 1)]
+        found += [(t, c) for t in asked for c in columns_on(t, dataset)]
+        ours += [(t, c) for t in extra for c in t.columns if c.dataset == dataset]
+    rows, own = _first_runs(found, profile), _first_runs(ours, profile)
+    headline = _main_runs([column for _, column in found], profile, {}, rows)
+    prepared = _main_runs([UCLA], profile, PREPARED, own | rows)
+    both = [*found, *ours]
+    dropout = _first_runs([each for each in both if each[0] is DROPOUT], profile)
+    most = SEEDS[profile] if seeds is None else seeds
+    wanted: dict[str, int] = {}
+    for table, column in both:
+        count = table.seeds if table.seeds and seeds is None else most
+        for key in _first_runs([(table, column)], profile):
+            wanted[key] = max(count, wanted.get(key, 0))
+    phases = [(prepared, 1), (dropout, 1), (prepared, 5)]
+    phases += [(headline, 1), (rows, 1), (headline, 5), (own, 1)]
     phases += [(part, count) for count in (3, most) for part in (rows, own)]
     plan = (
         replace(run, seed=seed)
@@ -141,6 +147,21 @@ def _first_runs(
                 run = Run(experiment, 0, f"{table.number} {row.label}")
                 found.setdefault(experiment.key, run)
     return found
+
+
+def _main_runs(
+    columns: Iterable[Column], profile: str, changes: Changes, known: Mapping[str, Run]
+) -> dict[str, Run]:
+    """Return those of the main rows, with changes, that are among known runs."""
+    keys = [
+        experiment.key
+        for column in columns
+        for row in HEADLINE
+        for experiment in fold_experiments(
+            Row("", {}, {**row, **changes}), column, profile
+        )
+    ]
+    return {key: known[key] for key in keys if key in known}
 
 
 def _datasets(
