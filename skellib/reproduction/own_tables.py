@@ -10,6 +10,7 @@ from skellib.reproduction.design import HALF, screening_rows
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
+    BASELINE_2,
     BASELINE_3,
     PAPER_DATASETS,
     SLNL_RFA,
@@ -284,6 +285,17 @@ _PREPARED = Table(
     ),
     baseline=STEPS.baseline,
 )
+RHYTHM = Table(
+    "Rhythm",
+    "Does frequency attention help classes with a characteristic frequency?",
+    (UTD,),
+    (
+        Row("No attention (Baseline2)", {}, BASELINE_2),
+        Row("Residual FA (rFA)", {}, BASELINE_3),
+    ),
+    baseline="No attention (Baseline2)",
+    seeds=20,
+)
 DROPOUT = Table(
     "Dropout",
     "What dropout drops, and where, in the final model with the chosen preparation",
@@ -408,6 +420,7 @@ OWN_TABLES: dict[str, Table] = {
         _CONFIRMATION,
         _PREPARED,
         DROPOUT,
+        RHYTHM,
         _PEERS,
         _parts("HCN", HCN, tuple(PROFILES)),
         _parts("ST-GCN", ST_GCN, tuple(PROFILES)),
