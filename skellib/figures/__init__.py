@@ -25,6 +25,7 @@ from skellib.figures.results import (
     gains,
     history,
     mutual_weight,
+    waterfall,
 )
 from skellib.figures.skeletons import (
     layout_sketch,
@@ -98,4 +99,5 @@ __all__ = [
     "spectrum_explorer",
     "style",
     "trajectories",
+    "waterfall",
 ]

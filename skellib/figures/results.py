@@ -247,6 +247,63 @@ def effects(table: Rows, title: str | None = None) -> Figure:
 
 
 @styled
+def waterfall(table: pd.DataFrame) -> Figure:
+    """Draw levels that steps reach one after another, as floating bars.
+
+    Args:
+        table: a line for each step of each profile of each network, in order:
+            "network" (a panel each), "profile", "step", "mean" and "paper" (the
+            paper's level, a line across).
+
+    Raises:
+        InputError: there is no step.
+    """
+    if table.empty:
+        raise InputError("waterfall: there is no step")
+    networks = list(table.groupby("network", sort=False))
+    profiles = list(dict.fromkeys(table["profile"]))
+    figure, axes = panels(1, len(networks), (WIDTH, 3.4), sharey=True)
+    for ax, (network, rows) in zip(axes[0], networks, strict=True):
+        steps = list(dict.fromkeys(rows["step"]))
+        ax.axhline(
+            rows["paper"].iloc[0], color=PALETTE["right"], ls="--", label="paper"
+        )
+        for i, profile in enumerate(profiles):
+            own = rows[rows["profile"] == profile]
+            _draw_bars(ax, own, [steps.index(s) for s in own["step"]], i, profile)
+        ax.set_xticks(range(len(steps)), [s.replace(" ", "\n") for s in steps])
+        ax.set_title(network)
+        ax.grid(True, axis="y")
+    axes[0, 0].set_ylabel("accuracy (%)")
+    low = table["mean"].min()
+    axes[0, 0].set_ylim(10 * np.floor(low / 10), 100)
+    axes[0, 0].legend(loc="lower right")
+    return figure
+
+
+def _draw_bars(
+    ax: Axes, rows: pd.DataFrame, at: Sequence[int], profile: int, label: str
+) -> None:
+    """Draw the bars of a profile: the first from the bottom, each other from its last.
+
+    A bar with a hatch goes down.
+    """
+    x = np.array(at) + 0.38 * (profile - 0.5)
+    mean = rows["mean"].to_numpy()
+    start = np.concatenate([[0.0], mean[:-1]])
+    bars = ax.bar(
+        x, mean - start, 0.34, bottom=start, label=label,
+        color=CATEGORICAL[profile], edgecolor="white", linewidth=0,
+    )  # fmt: skip
+    for bar, top, level in zip(bars, np.maximum(start, mean), mean, strict=True):
+        bar.set_hatch("" if level == top else "///")
+        ax.annotate(
+            f"{level:.1f}", (bar.get_x() + 0.17, top), (0, 2), ha="center",
+            textcoords="offset points", fontsize=7, color=PALETTE["ink"],
+        )  # fmt: skip
+
+
+@styled
 def comparisons(
     rows: Mapping[str, Rows],
     label: str = "difference (points)",

@@ -19,12 +19,15 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.optimize import nnls
+from torch import nn
 
-from skellib.complexity import true_macs
+from skellib.complexity import Complexity, count, true_macs
 from skellib.errors import InputError
 from skellib.experiment import Experiment
+from skellib.layouts import LAYOUTS
 from skellib.models import SLnLRFA
 from skellib.paths import project_root
+from skellib.peers.agcn import AdaptiveConvolution
 from skellib.records import RunRecord
 from skellib.reproduction.estimates import forward_passes
 from skellib.reproduction.paper_tables import PAPER_DATASETS, TABLES
@@ -221,3 +224,18 @@ def benchmark(name: str) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; run `make bench`")
     return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def peer_cost(peer: type[nn.Module]) -> Complexity:
+    """Count the cost of a peer on a clip of NTU RGB+D: two bodies, 64 frames.
+
+    Returns:
+        The cost. As in Table XI, the parameters are those of layers; the learnt graphs
+        of AGCN belong to none.
+    """
+    with torch.device("meta"):
+        network = peer(num_classes=60, layout=LAYOUTS["ntu25"])
+        found = count(network, torch.empty(1, 3, 64, 25, 2))
+    graphs = [m.learnt for m in network.modules() if isinstance(m, AdaptiveConvolution)]
+    layers = found.parameters - sum(graph.numel() for graph in graphs)
+    return Complexity(layers, found.operations, found.macs)

@@ -494,6 +494,30 @@ def test_effects_are_sorted_by_size_with_both_intervals():
         figures.effects([])
 
 
+LEVELS = pd.DataFrame(
+    {
+        "network": ["a"] * 4,
+        "profile": ["full"] * 3 + ["laptop"],
+        "step": ["text", "more", "less", "more"],
+        "mean": [60.0, 75.0, 70.0, 82.5],
+        "paper": [90.0] * 4,
+    }
+)
+
+
+def test_a_waterfall_s_bars_start_where_the_last_one_ended():
+    figure = figures.waterfall(LEVELS)
+    (ax,) = figure.axes
+    ends = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in ax.patches]
+    assert ends == [(0, 60), (60, 75), (75, 70), (0, 82.5)]
+    assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, False, True, False]
+    assert [each.get_text() for each in ax.texts] == ["60.0", "75.0", "70.0", "82.5"]
+    places = [round(bar.get_x() + bar.get_width() / 2) for bar in ax.patches]
+    assert places == [0, 1, 2, 1]
+    with pytest.raises(InputError, match="no step"):
+        figures.waterfall(LEVELS.iloc[:0])
+
+
 def test_comparisons_are_scaled_by_their_dots_and_not_by_a_hopeless_interval():
     wide = {"mean": 7.0, "low": -48.0, "high": 62.0, "paper": 0.8}
     close = {"mean": -2.0, "low": -4.0, "high": 0.5, "paper": None}
@@ -620,6 +644,7 @@ def _every_figure():
     yield figures.comparisons({"a": [wide]}, title="claims")
     yield figures.embedding(np.random.default_rng(0).normal(size=(9, 2)), np.arange(9))
     effect = {"factor": "A", "mean": 1.0, "low": 0.0, "high": 2.0}
+    yield figures.waterfall(LEVELS)
     yield figures.effects([effect | {"family_low": -1.0, "family_high": 3.0}])
     yield figures.gains({"paper": [{"label": "A", "mean": 1.0}]})
     yield figures.by_seed(pd.DataFrame({0: [70.0, 71.0]}, index=["CE", "FL"]))

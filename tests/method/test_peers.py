@@ -11,14 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from skellib.complexity import count
 from skellib.data import load
 from skellib.errors import InputError
 from skellib.evaluation import features
 from skellib.experiment import final_model
 from skellib.layouts import LAYOUTS, Layout
 from skellib.peers import AGCN, CTRGCN, HCN, STGCN, spatial_partition
-from skellib.peers.agcn import AdaptiveConvolution
 from skellib.peers.ctr_gcn import MultiScaleConvolution, RefinedConvolution
 from skellib.peers.st_gcn import SpatialConvolution
 from skellib.records import RecordStore
@@ -63,47 +61,6 @@ def randomised(network):
         if value.is_floating_point():
             value.data += 0.2 * torch.rand_like(value)
     return network
-
-
-# --- counts --------------------------------------------------------------------------
-
-
-def on_meta(peer):
-    with torch.device("meta"):
-        network = peer(num_classes=60, layout=LAYOUTS["ntu25"])
-        return network, count(network, torch.empty(1, 3, 64, 25, 2))
-
-
-@pytest.mark.parametrize(
-    ("peer", "parameters", "operations"),
-    [
-        (HCN, 2_647_868, "0.393"),
-        (STGCN, 3_098_832, "3.492"),
-        (AGCN, 3_469_510, "3.994"),
-        (CTRGCN, 1_446_672, "1.805"),
-    ],
-)
-def test_counts_on_ntu(peer, parameters, operations):
-    """Table XI prints all but the last, and 3.451 M for AGCN."""
-    cost = on_meta(peer)[1]
-    assert cost.parameters == parameters
-    assert f"{cost.operations / 1e9:.3f}" == operations
-
-
-def test_table_xi_counts_the_layers_of_agcn_alone():
-    network, cost = on_meta(AGCN)
-    graphs = [m.learnt for m in network.modules() if isinstance(m, AdaptiveConvolution)]
-    layers = cost.parameters - sum(graph.numel() for graph in graphs)
-    assert f"{layers / 1e6:.3f}" == "3.451"
-    assert f"{2 * layers / 1e6:.3f}" == "6.902"
-    assert f"{2 * cost.operations / 1e9:.3f}" == "7.987"
-
-
-def test_ctr_gcn_as_it_is_quoted():
-    assert f"{on_meta(CTRGCN)[1].macs / 1e9:.2f}" == "1.94"
-    more_classes = CTRGCN(num_classes=120, layout=LAYOUTS["ntu25"])
-    parameters = sum(p.numel() for p in more_classes.parameters())
-    assert f"{parameters / 1e6:.2f}" == "1.46"
 
 
 # --- the graph -----------------------------------------------------------------------

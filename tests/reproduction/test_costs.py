@@ -12,6 +12,7 @@ from skellib.data import load
 from skellib.errors import InputError
 from skellib.experiment import final_model
 from skellib.layouts import LAYOUTS
+from skellib.peers import AGCN, CTRGCN, HCN, STGCN
 from skellib.records import RecordStore
 from skellib.reproduction import costs
 from skellib.reproduction.estimates import count_macs
@@ -102,3 +103,40 @@ def test_a_benchmark_that_was_not_run(monkeypatch, tmp_path):
     monkeypatch.setenv("SKELLIB_ROOT", str(tmp_path))
     with pytest.raises(InputError, match="run `make bench`"):
         costs.benchmark("ntu_parsing")
+
+
+@pytest.mark.parametrize(
+    ("peer", "parameters", "operations"),
+    [
+        (HCN, 2_647_868, "0.393"),
+        (STGCN, 3_098_832, "3.492"),
+        (AGCN, 3_450_760, "3.994"),
+        (CTRGCN, 1_446_672, "1.805"),
+    ],
+)
+def test_counts_on_ntu(peer, parameters, operations):
+    """Table XI prints all but the last: 2.648 M, 3.099 M and 3.451 M parameters."""
+    cost = costs.peer_cost(peer)
+    assert cost.parameters == parameters
+    assert f"{cost.operations / 1e9:.3f}" == operations
+
+
+def test_two_streams_of_agcn_are_those_of_table_xi():
+    cost = costs.peer_cost(AGCN)
+    assert f"{2 * cost.parameters / 1e6:.3f}" == "6.902"
+    assert f"{2 * cost.operations / 1e9:.3f}" == "7.987"
+
+
+def test_the_learnt_graphs_of_agcn_are_parameters_too():
+    """Ten units of three graphs of 25 by 25 joints; only layers are counted."""
+    whole = sum(
+        p.numel() for p in AGCN(num_classes=60, layout=LAYOUTS["ntu25"]).parameters()
+    )
+    assert whole - costs.peer_cost(AGCN).parameters == 10 * 3 * 25 * 25
+
+
+def test_ctr_gcn_as_it_is_quoted():
+    assert f"{costs.peer_cost(CTRGCN).macs / 1e9:.2f}" == "1.94"
+    more_classes = CTRGCN(num_classes=120, layout=LAYOUTS["ntu25"])
+    parameters = sum(p.numel() for p in more_classes.parameters())
+    assert f"{parameters / 1e6:.2f}" == "1.46"
