@@ -17,6 +17,7 @@ from skellib.evaluation import features
 from skellib.experiment import final_model
 from skellib.layouts import LAYOUTS, Layout
 from skellib.peers import AGCN, CTRGCN, HCN, STGCN, spatial_partition
+from skellib.peers.agcn import AdaptiveConvolution
 from skellib.peers.ctr_gcn import MultiScaleConvolution, RefinedConvolution
 from skellib.peers.st_gcn import SpatialConvolution
 from skellib.records import RecordStore
