@@ -396,38 +396,6 @@ def difference_marks(
     }
 
 
-@dataclass(frozen=True)
-class PairedSpread:
-    """Hold the pooled standard deviation of paired differences.
-
-    Attributes:
-        sd: standard deviation of a difference, in percentage points.
-        comparisons: how many comparisons it is pooled over.
-    """
-
-    sd: float
-    comparisons: int
-
-
-def paired_spread(findings: Iterable[Finding]) -> PairedSpread:
-    """Pool the spread of the paired differences behind some claims.
-
-    Tables differ in it: see :func:`comparison_families`. Comparisons that several
-    claims share count once; those with fewer than
-    :data:`skellib.statistics.MIN_PAIRS` pairs do not count.
-    """
-    found = {
-        each.comparison: each.measured
-        for finding in findings
-        for each in finding.judged
-        if each.measured is not None and each.measured.n >= MIN_PAIRS
-    }
-    freedom = [each.n - 1 for each in found.values()]
-    squares = [n * (each.sd or 0) ** 2 for n, each in zip(freedom, found.values())]
-    sd = (sum(squares) / sum(freedom)) ** 0.5 if found else float("nan")
-    return PairedSpread(sd, len(found))
-
-
 def seed_sds(store: RecordStore, profile: str = "laptop") -> list[float]:
     """Return the standard deviations between seeds of the paper's rows on N-UCLA.
 

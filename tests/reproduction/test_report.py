@@ -155,8 +155,6 @@ def test_claims_without_a_run_are_one_line(store):
     ]
     assert report.comparison_families("nucla", store).empty
     assert report.verdict_counts(found)["notrun"] == len(claims.CLAIMS)
-    spread = report.paired_spread(found)
-    assert math.isnan(spread.sd) and spread.comparisons == 0
 
 
 def test_a_bounded_claim_is_excluded_below_the_least_printed_gain(store):
@@ -176,16 +174,6 @@ def test_a_bounded_claim_is_excluded_below_the_least_printed_gain(store):
     assert line["comparisons"] == 1 and line["df"] == 4
     assert line["factor"] == pytest.approx(2.776, abs=1e-3)
     assert line["paired sd"] == pytest.approx(np.std([2, -1, 1, 2, -1], ddof=1) / 10)
-
-
-def test_the_spread_of_differences_is_pooled_and_counts_each_comparison_once(store):
-    record(store, BASE, [0.70, 0.70, 0.70])
-    record(store, SKELETON, [0.70, 0.72, 0.74])  # differences 0, 2, 4
-    record(store, "SMCE (,0.6)", [0.7, 0.7], TABLES["VI"])  # two pairs only
-    record(store, "SMFL (2,0.6)", [0.6, 0.8], TABLES["VI"])
-    found = claims.judge_all("nucla", store, "laptop")
-    spread = report.paired_spread([*found, *found])
-    assert spread.comparisons == 1 and spread.sd == pytest.approx(2)
 
 
 def test_deviations_of_rows_count_shared_rows_once(store):
