@@ -249,12 +249,12 @@ _SCREENING = tuple(
         strict=True,
     )
 )
-CHOSEN_PREPARATION: Changes | None = None
-"""The settings that the rule of "Screening" chooses; None until its runs are recorded.
-
-See :func:`skellib.reproduction.design.choose`.
-"""
-PREPARED: Changes = {"model.dropout": 0.0, **(CHOSEN_PREPARATION or {})}
+CHOSEN_PREPARATION: Changes = {
+    "preprocessing.max_yaw": 60,
+    "model.normalisation": "joints",
+}
+"""The settings that "Screening" chooses, by :func:`skellib.reproduction.design.choose`."""
+PREPARED: Changes = {"model.dropout": 0.0, **CHOSEN_PREPARATION}
 """The chosen preparation in both profiles: the screening began without dropout."""
 _MAIN: dict[str, Changes] = {
     "Baseline0": BASELINE_0,

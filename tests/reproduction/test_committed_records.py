@@ -58,4 +58,5 @@ def test_the_rotation_tried_on_camera_3_is_that_which_the_other_cameras_chose():
 
 def test_the_preparation_is_that_which_the_screening_chose():
     found = preparation.first_half(STORE)
-    assert (None if found is None else choose(found)) == CHOSEN_PREPARATION
+    assert found is not None
+    assert choose(found) == CHOSEN_PREPARATION
