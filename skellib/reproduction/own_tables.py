@@ -253,7 +253,7 @@ CHOSEN_PREPARATION: Changes = {
     "preprocessing.max_yaw": 60,
     "model.normalisation": "joints",
 }
-"""The settings that "Screening" chooses, by :func:`skellib.reproduction.design.choose`."""
+"""What "Screening" chooses, by :func:`skellib.reproduction.design.choose`."""
 PREPARED: Changes = {"model.dropout": 0.0, **CHOSEN_PREPARATION}
 """The chosen preparation in both profiles: the screening began without dropout."""
 _MAIN: dict[str, Changes] = {
