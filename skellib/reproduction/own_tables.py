@@ -285,6 +285,20 @@ _PREPARED = Table(
     ),
     baseline=STEPS.baseline,
 )
+_ALIGNED = Table(
+    "Aligned",
+    "The transforms of Table V on clips that face the camera",
+    (UCLA,),
+    tuple(
+        Row(
+            row.label,
+            {},
+            {**(row.changes or {}), **_NO_DROPOUT, "preprocessing.align": "yaw"},
+        )
+        for row in TABLES["V"].rows
+    ),
+    baseline=TABLES["V"].baseline,
+)
 RHYTHM = Table(
     "Rhythm",
     "Does frequency attention help classes with a characteristic frequency?",
@@ -470,6 +484,7 @@ OWN_TABLES: dict[str, Table] = {
         _CONFIRMATION,
         _PREPARED,
         DROPOUT,
+        _ALIGNED,
         RHYTHM,
         RECIPE,
         _BEST,
