@@ -312,8 +312,9 @@ def run(calls: int, seed: int) -> dict[str, Any]:
     ends: Counter[str] = Counter()
     faults: list[dict[str, Any]] = []
     slowest = (0.0, "")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    signal.signal(signal.SIGALRM, _alarm)
+    handler = signal.signal(signal.SIGALRM, _alarm)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, confined(Path(folder)):
         paths = places(Path(folder))
@@ -331,6 +332,8 @@ def run(calls: int, seed: int) -> dict[str, Any]:
                 faults.append({"fault": fault, "words": words, "err": err + report})
             for path in Path(folder).glob("skellib-error-*"):
                 path.unlink()
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGALRM, handler)
     return {
         "calls": calls,
         "seed": seed,
