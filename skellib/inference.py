@@ -32,6 +32,7 @@ class Predictor:
         classes: names of the classes.
         layout: skeleton layout of its clips.
         channels, bodies: ``C`` and ``M`` of its clips.
+        trained: the network with its metadata.
 
     Raises:
         InputError: if the weights cannot be read.
@@ -54,7 +55,7 @@ class Predictor:
     def __init__(
         self, weights: Path | str, *, device: torch.device | str = "cpu"
     ) -> None:
-        trained = load_trained(weights)
+        self.trained = trained = load_trained(weights)
         self.weights, self.device = Path(weights), torch.device(device)
         self.model = trained.model.to(self.device)
         self.experiment, self.classes = trained.experiment, trained.classes

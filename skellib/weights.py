@@ -163,6 +163,7 @@ def save_weights(
         "shape": json.dumps(input_shape(experiment, dataset)),
         "classes": json.dumps(dataset.classes),
         "layout": json.dumps(dataset.layout.to_dict()),
+        "fingerprint": dataset.fingerprint,
         "seed": str(seed),
     }
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
@@ -182,6 +183,7 @@ class Trained:
         classes: names of the classes.
         layout: skeleton layout.
         channels, bodies: ``C`` and ``M`` of its input.
+        fingerprint: of the data set that it was trained on; empty if unknown.
     """
 
     model: nn.Module
@@ -190,6 +192,12 @@ class Trained:
     layout: Layout
     channels: int
     bodies: int
+    fingerprint: str = ""
+
+    def saw_other_data(self, dataset: PackedDataset) -> bool:
+        """Return whether it was trained on other data under the name of this set."""
+        known = self.fingerprint and self.experiment.dataset == dataset.key
+        return bool(known) and self.fingerprint != dataset.fingerprint
 
 
 def load_model(path: Path | str) -> tuple[nn.Module, Experiment, tuple[str, ...]]:
@@ -219,6 +227,7 @@ def load_trained(path: Path | str) -> Trained:
             layout,
             shape["in_channels"],
             shape["bodies"],
+            metadata.get("fingerprint", ""),
         )
 
 

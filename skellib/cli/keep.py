@@ -14,6 +14,7 @@ from skellib.cli.options import (
     RootOption,
     SettingsOption,
     assignments,
+    check_trained_on,
     trained_weights,
 )
 
@@ -42,13 +43,15 @@ def keep(
     experiment = chosen.row(row).experiment(column, profile)
     experiment = experiment.replace(**assignments(settings or [], "--set"))
     source = trained_weights(experiment, seed, checkpoints)
+    trained = weights.load_trained(source)
     # Released weights may be those of the first edition's experiment.
-    model, experiment, _ = weights.load_model(source)
+    model, experiment = trained.model, trained.experiment
     target = weights.released_weights_path(experiment, seed)
     if source == target:
         print(f"{target}: already there; train the run to replace it")
         return
     train_set, _ = load(dataset, experiment.protocol, root)
+    check_trained_on(source, trained, train_set)
     weights.save_weights(model.half(), target, experiment, seed, train_set)
     print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB")
 
@@ -78,11 +81,13 @@ def exhibit(
 
     chosen = exhibits.get_exhibit(kind)
     networks = {}
+    every = open_dataset(dataset, root)
     for name, experiment in chosen.experiments(dataset, profile).items():
         for each in chosen.seeds or (seed,):
             path = trained_weights(experiment, each, checkpoints)
-            model, trained, _ = weights.load_model(path)
-            assert isinstance(model, SLnLRFA)  # no figure shows a peer
-            networks[name, each] = model, trained
-    every, pair = open_dataset(dataset, root), load(dataset, experiment.protocol, root)
+            trained = weights.load_trained(path)
+            check_trained_on(path, trained, every)
+            assert isinstance(trained.model, SLnLRFA)  # no figure shows a peer
+            networks[name, each] = trained.model, trained.experiment
+    pair = load(dataset, experiment.protocol, root)
     print(exhibits.write(chosen.make(networks, every, *pair), out))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skellib.experiment import Experiment
     from skellib.records import Metrics, RecordStore
     from skellib.training import Execution
+    from skellib.weights import Trained
 
 TABLE_NAMES = (
     'I to XI, fig9, "other data", "other splits", "initialisation", '
@@ -170,6 +171,19 @@ def trained_weights(
             f"--profile {experiment.profile}`, or give --checkpoint"
         )
     return path
+
+
+def check_trained_on(path: Path, trained: Trained, dataset: PackedDataset) -> None:
+    """Make sure that weights were not trained on other data under the same name.
+
+    Raises:
+        InputError: if they were.
+    """
+    if trained.saw_other_data(dataset):
+        raise InputError(
+            f"{path}: trained on other data under the name {dataset.key!r}; train "
+            "again with --anew"
+        )
 
 
 def print_summary(dataset: PackedDataset) -> None:

@@ -19,6 +19,7 @@ from skellib.cli.options import (
     RootOption,
     SettingsOption,
     assignments,
+    check_trained_on,
     protocol_of,
     scores,
     trained_weights,
@@ -58,16 +59,24 @@ def evaluate(
     from skellib.paths import write_text
 
     protocol = protocol_of(dataset, protocol, root)
+    train_set, test_set = load(dataset, protocol, root, fold=fold)
+    found = checkpoint is None
     if checkpoint is None:
         changes = {"fold": fold, **assignments(settings or [], "--set")}
         experiment = final_model(dataset, profile, protocol).replace(**changes)
         checkpoint = trained_weights(experiment, seed, checkpoints)
-    train_set, test_set = load(dataset, protocol, root, fold=fold)
     predictor = Predictor(checkpoint)
+    if found:
+        check_trained_on(checkpoint, predictor.trained, test_set)
     known = predictor.experiment
-    if (known.dataset, known.protocol, known.fold) != (dataset, protocol, fold):
+    other = " with other data" if predictor.trained.saw_other_data(test_set) else ""
+    if other or (known.dataset, known.protocol, known.fold) != (
+        dataset,
+        protocol,
+        fold,
+    ):
         print(
-            f"skellib: {checkpoint}: trained on {known.dataset}, protocol "
+            f"skellib: {checkpoint}: trained on {known.dataset}{other}, protocol "
             f"{known.protocol}, fold {known.fold}; it may have been trained on "
             "these test clips",
             file=sys.stderr,

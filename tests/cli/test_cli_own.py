@@ -136,6 +136,21 @@ def test_evaluate_by_another_protocol_is_remarked(capfd, places, trained):
     assert "trained on mine, protocol cross_subject" in err
 
 
+def test_weights_of_other_data_under_the_name_are_told(
+    tmp_path, capfd, places, trained
+):
+    weights, clip = trained
+    clip.write_text(clip.read_text().replace("0.", "1.", 1))
+    prepare = ["prepare", "custom", f"--source={tmp_path / 'mine'}", "--name=mine"]
+    assert call(capfd, *prepare, places[0])[0] == 0
+    status, out, err = call(capfd, "evaluate", "--dataset=mine", *TINY, *places)
+    assert (status, out) == (2, "")
+    assert f"{weights}: trained on other data under the name 'mine'; train" in err
+    given = f"--checkpoint={weights}"
+    status, out, err = call(capfd, "evaluate", "--dataset=mine", given, places[0])
+    assert status == 0 and "trained on mine with other data, protocol" in err
+
+
 def test_predict(tmp_path, capfd, trained):
     weights, clip = trained
     status, out, err = call(capfd, "predict", f"--checkpoint={weights}", clip)
