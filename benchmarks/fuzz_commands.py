@@ -251,6 +251,7 @@ def confined(top: Path) -> Iterator[None]:
         mock.patch("skellib.reproduction.reproduce.ensure_records", nothing),
         mock.patch("skellib.reproduction.execute.run_within_budget", nothing),
         mock.patch("tempfile.tempdir", str(top)),
+        mock.patch("webbrowser.open", return_value=True),
     ):
         os.chdir(top / "work")
         try:

@@ -49,7 +49,13 @@ PLACEHOLDERS = {
 
 def commands(text: str, pattern: re.Pattern[str]) -> list[list[str]]:
     """Return the commands of a page, as words."""
-    lines = "\n".join(pattern.findall(text)).replace("\\\n", " ").splitlines()
+    spans = [each.replace("\\\n", " ") for each in pattern.findall(text)]
+    if pattern is INLINE:  # may run over the end of a line
+        spans = [" ".join(each.split()) for each in spans]
+    text = "\n".join(spans)
+    for name, value in re.findall(r'^([A-Z]+)="(.*)"$', text, re.MULTILINE):
+        text = text.replace(f"${name}", value)
+    lines = re.sub(r'^[A-Z]+=".*"$', "", text, flags=re.MULTILINE).splitlines()
     found = [shlex.split(line, comments=True) for line in lines]
     return [words for words in found if words]
 
@@ -60,7 +66,8 @@ def clone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKELLIB_ROOT", str(tmp_path))
     monkeypatch.setenv("SKELLIB_COMMIT", "0" * 12)
-    for part in ("notebooks", "Makefile", "pyproject.toml", "data/weights"):
+    files = ["Makefile", "pyproject.toml", *(p.name for p in ROOT.glob("*.txt"))]
+    for part in ("notebooks", "data/weights", *files):
         place = tmp_path / part
         place.parent.mkdir(exist_ok=True)
         place.symlink_to(ROOT / part)
@@ -142,6 +149,8 @@ def carry_out(words: list[str], clone: Path) -> None:
                 skellib(each)
     elif "--devices" in words or "torchrun" in words[0] or "--scheduler" in words:
         parse(words[words.index("skellib") + 1 :])
+    elif words[1:4] == ["-m", "skellib", "demo"]:
+        parse(words[3:])  # run by tests/cli/test_cli_demo.py
     elif words[1:3] == ["-m", "skellib"]:
         skellib(words[3:])
     elif words[1:3] == ["-m", "pytest"]:
@@ -164,7 +173,7 @@ def test_the_readme(clone, planned, capfd) -> None:
     clip = write_source(clone / "my_folder")
     shutil.copy(clip, clone / "clip.csv")
     found = commands((ROOT / "README.md").read_text("utf-8"), FENCED)
-    assert sum("skellib" in words for words in found) == 8
+    assert sum("skellib" in words for words in found) == 9
     for words in found:
         if "WEIGHTS.safetensors" in words:
             (weights,) = clone.glob("data/checkpoints/mine/*.safetensors")
@@ -211,7 +220,8 @@ def test_the_chapter_on_ones_own_gpu(clone, planned) -> None:
 def test_the_commands_of_the_notes_on_data() -> None:
     page = (ROOT / "data/README.md").read_text("utf-8")
     for words in [*commands(page, FENCED), *commands(page, INLINE)]:
-        parse([PLACEHOLDERS.get(word, word) for word in words[3:]])
+        if words[1:3] == ["-m", "skellib"] and len(words) > 4:
+            parse([PLACEHOLDERS.get(word, word) for word in words[3:]])
 
 
 def test_the_chapter_on_ones_own_data(clone, planned, capfd) -> None:
