@@ -61,10 +61,13 @@ def describe(error: BaseException) -> tuple[str, int]:
             "workers",
             BAD_INPUT,
         )
-    return _our_fault(error), OUR_FAULT
+    reason = (str(error).strip() or "no message").splitlines()[0]
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # the first process has the reason
+        return f"one of several processes of a run ended: {reason}", TASK_FAILED
+    return _our_fault(error, reason), OUR_FAULT
 
 
-def _our_fault(error: BaseException) -> str:
+def _our_fault(error: BaseException, reason: str) -> str:
     """Describe an error of skellib itself, and keep its traceback."""
     text = "".join(traceback.format_exception(error))
     try:
@@ -74,7 +77,6 @@ def _our_fault(error: BaseException) -> str:
     except OSError:
         path = "the traceback"
         sys.stderr.write(text)
-    reason = (str(error).strip() or "no message").splitlines()[0]
     return (
         f"an error in skellib, not in your input ({type(error).__name__}: {reason}); "
         f"please report it with {path} as CONTRIBUTING.md says"
