@@ -159,7 +159,7 @@ def places(top: Path) -> list[str]:
     return [
         *found,
         *map(str, trained),
-        *("", ".", "/", "/dev/null", "nowhere", str(top / "new" / "folder")),
+        *("", ".", "/dev/null", "nowhere", str(top / "new" / "folder")),
         *(str(files / "text.txt" / "below"), str(top / ("n" * 300)), "é\udcff"),
     ]
 

@@ -68,6 +68,7 @@ def evaluate(
     predictor = Predictor(checkpoint)
     if found:
         check_trained_on(checkpoint, predictor.trained, test_set)
+    test, clean = predictor.evaluate(train_set, test_set)
     known = predictor.experiment
     other = " with other data" if predictor.trained.saw_other_data(test_set) else ""
     if other or (known.dataset, known.protocol, known.fold) != (
@@ -81,7 +82,6 @@ def evaluate(
             "these test clips",
             file=sys.stderr,
         )
-    test, clean = predictor.evaluate(train_set, test_set)
     print(f"{dataset} {protocol}, {checkpoint}")
     print(scores(test, clean))
     print("\n".join(_by_class(test, predictor.classes)))
