@@ -103,6 +103,8 @@ def assignments(pairs: list[str], option: str) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals or not name:
             raise InputError(f"{option} {pair}: write NAME=VALUE")
+        if name.strip() in values:
+            raise InputError(f"{option} {name.strip()}: given twice")
         values[name.strip()] = _parse_value(text.strip())
     return values
 
