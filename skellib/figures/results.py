@@ -125,7 +125,7 @@ def dots(
     Args:
         table: rows with "label", and, where known, "mean", "low" and "high" (the
             interval's ends), "n" (seeds) and "paper", all in the unit of `label`. A row
-            without a mean is marked as not run.
+            without a mean is marked as not run, or with its "note".
         title: the axes' title.
         label: the horizontal axis's label.
         ax: axes to draw into; a new figure by default.
@@ -138,7 +138,7 @@ def dots(
     figure, ax = canvas(ax, (WIDTH, 1.15 + 0.34 * len(table)))
     _draw_marks(ax, table, range(len(table)), size=7)
     for y, row in enumerate(table):
-        note = f"n = {row['n']}" if row.get("n") else "not run"
+        note = row.get("note", f"n = {row['n']}" if row.get("n") else "not run")
         if row.get("n") or row.get("mean") is None:
             ax.annotate(
                 note, (1.01, y), xycoords=ax.get_yaxis_transform(), va="center",
@@ -191,21 +191,21 @@ def _draw_marks(ax: Axes, rows: Rows, at: Sequence[float], size: float) -> None:
 
 @styled
 def gains(rows: Mapping[str, Rows]) -> Figure:
-    """Draw differences to a table's baseline row, one panel of dots per profile.
+    """Draw differences to a table's baseline row, one panel per size of network.
 
     Args:
-        rows: by profile, the result of
+        rows: by size of the network, the result of
             :func:`skellib.reproduction.render.baseline_differences`.
 
     Raises:
-        InputError: there is no profile, or one without a row.
+        InputError: there is no size, or one without a row.
     """
     if not rows:
-        raise InputError("gains: there is no profile")
+        raise InputError("gains: there is no size of network")
     lines = sum(map(len, rows.values()))
     figure, axes = panels(len(rows), 1, (WIDTH, len(rows) * 1.45 + 0.275 * lines))
-    for ax, (profile, marks) in zip(axes.flat, rows.items(), strict=True):
-        label = f"profile {profile}: difference to the baseline row (points)"
+    for ax, (size, marks) in zip(axes.flat, rows.items(), strict=True):
+        label = f"{size}: difference to the baseline row (points)"
         dots(marks, label=label, ax=ax)
         ax.axvline(0, color=PALETTE["muted"], lw=1, zorder=1)
     return figure

@@ -9,7 +9,7 @@ from skellib.errors import InputError
 from skellib.experiment import Experiment, final_model
 from skellib.paths import atomic_write, project_root
 from skellib.records import RecordStore
-from skellib.reproduction.cells import difference_text
+from skellib.reproduction.cells import SIZES, difference_text
 from skellib.reproduction.claims import judge_all
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, STEPS
 from skellib.reproduction.paper_tables import BASELINE_0, UCLA, Changes
@@ -18,7 +18,6 @@ from skellib.reproduction.results import compare_in_table, shown_records
 from skellib.statistics import Summary, summarise
 
 FINAL, RAW = "SLnL-rFA+ML", "No Trans. (Baseline0)"
-SIZES = {"full": "full size", "laptop": "laptop size"}
 
 
 @dataclass(frozen=True)

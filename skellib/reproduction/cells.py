@@ -37,6 +37,8 @@ CHOSEN_CLASSES = "frequency"
 RESULT_PROFILES = tuple(name for name in PROFILES if name != "quick")
 """The profiles whose runs are results: ``quick`` only proves that the code runs."""
 
+SIZES = {"full": "full size", "laptop": "laptop size", "quick": "quick"}
+"""What the network of each profile is called."""
 NETWORK = {"full": "", "laptop": ", laptop network", "quick": ", quick network"}
 
 

@@ -13,11 +13,14 @@ from skellib.experiment import Experiment
 from skellib.records import RecordStore
 from skellib.reproduction.cells import (
     RESULT_PROFILES,
+    SIZES,
     Cell,
     Missing,
     best_epoch_text,
     column_cells,
     difference_text,
+    signed,
+    summary_text,
 )
 from skellib.reproduction.paper_tables import Column, Row, Table
 from skellib.reproduction.results import (
@@ -29,16 +32,12 @@ from skellib.reproduction.results import (
     runs_of,
     unit_of,
 )
-from skellib.statistics import CONCLUSIVE
 
 if TYPE_CHECKING:
     from IPython.display import HTML
 
-PARTS = ("paper", "measured", "against baseline", "verdict")
-"""What :func:`result_table` shows of a cell by default."""
-
 BEST_EPOCH = "best epoch"
-"""A further part: each run at the epoch that scores best on the test clips.
+"""A part that :func:`as_text` can add: each run at its best epoch on the test clips.
 
 Many papers report it without saying so; it is no result, since the test clips select
 the epoch.
@@ -63,7 +62,11 @@ def dot_plot_rows(
     rows = [{"label": cell.label, **_numbers(cell)} for cell in cells]
     if profile == "quick":
         rows = [{**row, "paper": None} for row in rows]
-    return [{name: row[name] for name in names} for row in rows]
+    # Beside other authors' methods nothing is said of runs.
+    notes: list[dict[str, Any]] = [
+        {} if row.ours else {"note": ""} for row in table.rows
+    ]
+    return [{name: row[name] for name in names} | n for row, n in zip(rows, notes)]
 
 
 def baseline_differences(
@@ -76,14 +79,15 @@ def baseline_differences(
     """Return differences to the baseline row, as :func:`skellib.figures.gains` draws.
 
     Returns:
-        By profile a line for each other row: ``label``, ``paper`` (the paper's
-        difference, left out for ``quick`` runs), and of ours ``n``, ``mean``, ``low``,
-        ``high`` in percentage points.
+        By the size of the network that a profile trains a line for each other row:
+        ``label``, ``paper`` (the paper's difference, left out for ``quick`` runs), and
+        of ours ``n``, ``mean``, ``low``, ``high`` in percentage points. Profiles
+        without any difference of ours are left out, unless none has one.
     """
     column = _as_column(table, column)
     names = ("n", "mean", "low", "high")
-    return {
-        profile: [
+    marks = {
+        SIZES[profile]: [
             {"label": cell.label, "paper": None if profile == "quick" else cell.claimed}
             | {name: getattr(cell.difference, name, None) for name in names}
             for cell in column_cells(table, column, profile, store, clean)
@@ -91,6 +95,12 @@ def baseline_differences(
         ]
         for profile in profiles
     }
+    known = {
+        size: rows
+        for size, rows in marks.items()
+        if any(row["mean"] is not None for row in rows)
+    }
+    return known or marks
 
 
 def _as_column(table: Table, given: Column | str) -> Column:
@@ -197,37 +207,65 @@ def as_text(
     return pd.DataFrame(parts, index=labels)
 
 
-def result_table(
+def measured(
     table: Table,
-    columns: Column | str | Sequence[Column | str],
+    column: Column | str,
     store: RecordStore,
     profiles: Sequence[str] = RESULT_PROFILES,
-    parts: Sequence[str] = PARTS,
-    clean: bool = False,
-    only_ours: bool = False,
-) -> HTML:
-    """Show one or several columns of a table in a notebook.
+) -> pd.DataFrame:
+    """Return what was measured of a column, a line for each row of ours that has runs.
 
     Args:
         table: the table.
-        columns: the columns, or their names. Several stand side by side.
+        column: the column, or its name.
         store: the records.
         profiles: profiles whose runs are shown.
-        parts: which of :data:`PARTS` to show, and :data:`BEST_EPOCH` if wanted.
-        clean: count only test clips without a duplicate among the training clips.
-        only_ours: leave out the rows of other authors.
+
+    Returns:
+        Texts in two levels of columns. Under ``""``: ``paper`` and ``gain``, the
+        paper's difference to the baseline row. Under the size of the network that
+        each profile trains: ``accuracy``, mean ± standard deviation (number of runs);
+        ``difference`` to the baseline row with its interval; ``verdict``; and
+        ``difference, clean clips``, on test clips without a duplicate in training.
+        Columns without an entry are left out.
     """
-    several = not isinstance(columns, (Column, str))
-    frames = {}
-    for each in [columns] if isinstance(columns, (Column, str)) else columns:
-        column = _as_column(table, each)
-        frame = as_text(table, column, store, profiles, clean, best=BEST_EPOCH in parts)
-        chosen = [name for name in frame if name.rpartition(": ")[2] in parts]
-        if only_ours:
-            frame = frame.loc[[row.label for row in table.rows if row.ours]]
-        frames[column.name] = frame[chosen]
-    (first, *_) = frames.values()
-    return show(pd.concat(frames, axis=1) if several else first)
+    column = _as_column(table, column)
+    unit = f"accuracy ({unit_of(column)}s)"
+    lines: dict[str, dict[tuple[str, str], str]] = {}
+    for profile in profiles:
+        cells, clean = (
+            column_cells(table, column, profile, store, part) for part in (False, True)
+        )
+        size = SIZES[profile]
+        for cell, other in zip(cells, clean):
+            if cell.summary is None:
+                continue
+            paper = "" if cell.reported is None else f"{cell.reported:.1f}"
+            gain = "" if cell.claimed is None else signed(cell.claimed)
+            lines.setdefault(cell.label, {("", "paper"): paper, ("", "gain"): gain})
+            lines[cell.label] |= {
+                (size, unit): summary_text(cell.summary),
+                (size, "difference"): _difference(cell),
+                (size, "verdict"): cell.verdict,
+                (size, "difference, clean clips"): _difference(other),
+            }
+    labels = [row.label for row in table.rows if row.label in lines]
+    frame = pd.DataFrame(lines).T.reindex(labels).fillna("")
+    return frame.loc[:, (frame != "").any()]
+
+
+def _difference(cell: Cell) -> str:
+    return difference_text(cell.difference) if cell.difference else ""
+
+
+def result_table(
+    table: Table,
+    column: Column | str,
+    store: RecordStore,
+    profiles: Sequence[str] = RESULT_PROFILES,
+) -> HTML:
+    """Show in a notebook what was measured of a column, see :func:`measured`."""
+    return show(measured(table, column, store, profiles))
 
 
 def runs_by_seed(
@@ -306,27 +344,6 @@ def row_settings(table: Table, column: Column | str) -> pd.DataFrame:
     return differing_settings(
         {row.label: row.experiment(column) for row in table.rows if row.ours}
     )
-
-
-def completion(
-    table: Table,
-    column: Column | str,
-    store: RecordStore,
-    profiles: Sequence[str] = RESULT_PROFILES,
-) -> dict[str, int]:
-    """Count a column's cells in some profiles, and how many of them are filled.
-
-    Returns:
-        ``cells``; ``done``, those with a record; ``decided``, those whose difference
-        to the baseline row has a sign, by :func:`skellib.statistics.verdict`.
-    """
-    column = _as_column(table, column)
-    found = [c for name in profiles for c in column_cells(table, column, name, store)]
-    return {
-        "cells": len(found),
-        "done": sum(cell.summary is not None for cell in found),
-        "decided": sum(cell.verdict in CONCLUSIVE for cell in found),
-    }
 
 
 def html(frame: pd.DataFrame) -> str:

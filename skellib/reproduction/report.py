@@ -31,7 +31,7 @@ from skellib.reproduction.cells import (
     signed,
     summary_text,
 )
-from skellib.reproduction.claims import CLAIMS, Finding, measure
+from skellib.reproduction.claims import CLAIMS, Finding, judge_all, measure
 from skellib.reproduction.coverage import table_keys
 from skellib.reproduction.execute import ensure_records
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES, STEPS
@@ -74,7 +74,7 @@ ROTATED_STEPS = OWN_TABLES["Rotated, camera 3"]
 # Chapters that train something
 
 
-def proof_of_path(
+def smoke_test(
     table: Table, rows: Iterable[Row], dataset: str, profile: str, seeds: Iterable[int]
 ) -> pd.DataFrame:
     """Show that rows train and leave records: train them if the profile is ``quick``.
@@ -357,6 +357,50 @@ def comparison_families(
             "would have shown": max(each.detectable or 0 for each in known),
         }
     return pd.DataFrame(lines).T.rename_axis("table")
+
+
+def table_summary(
+    number: str, store: RecordStore, profile: str = "laptop"
+) -> dict[str, int | float | str]:
+    """Sum up what was found on N-UCLA about the claims on a table of the paper.
+
+    Returns:
+        ``gain``, the largest that the paper prints over the table's baseline row;
+        ``runs`` of the profile and ``full``, those at the paper's size; ``claims``,
+        their number, and in words ``verdicts`` (``"1 contradicted, 2 bounded"``) and
+        ``each`` (``"transforms help: contradicted; ..."``); ``would_show``, the gain in
+        points that every comparison would have shown with 80 % probability each.
+    """
+    table = TABLES[number]
+    claims = [c for c in CLAIMS if c.comparisons[0].table == number]
+    findings = judge_all(UCLA.dataset, store, profile, claims=claims)
+    count = Counter(finding.verdict for finding in findings)
+    runs, full = (
+        int(runs_by_seed(table, UCLA, store, name).notna().to_numpy().sum())
+        for name in (profile, "full")
+    )
+    known = [f.detectable for f in findings if f.detectable is not None]
+    cells = column_cells(table, UCLA, profile, store)
+    return {
+        "gain": max((c.claimed for c in cells if c.claimed is not None), default=0.0),
+        "runs": runs,
+        "full": full,
+        "claims": len(claims),
+        "verdicts": ", ".join(f"{n} {word}" for word, n in count.items()),
+        "each": "; ".join(f"{f.claim.name}: {f.verdict}" for f in findings),
+        "would_show": max(known, default=float("nan")),
+    }
+
+
+def differences_in_words(
+    table: Table, store: RecordStore, profile: str = "laptop"
+) -> dict[str, str]:
+    """Return each row's difference to the baseline on N-UCLA: ``"+1.1 [−4.8, +6.9]"``.
+
+    By label of the row, in points.
+    """
+    cells = column_cells(table, UCLA, profile, store)
+    return {c.label: difference_text(c.difference) for c in cells if not c.baseline}
 
 
 def quotes() -> pd.DataFrame:

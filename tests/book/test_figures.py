@@ -445,17 +445,17 @@ def test_embedding_writes_each_class_at_its_centre():
         figures.embedding(points, [0, 1])
 
 
-def test_gains_have_a_panel_for_each_profile_and_a_line_at_zero():
+def test_gains_have_a_panel_for_each_size_and_a_line_at_zero():
     rows = [{"label": "A", "paper": 0.9, "n": 3, "mean": 2.0, "low": -1.0, "high": 5.0}]
-    figure = figures.gains({"laptop": rows, "full": [{"label": "A", "full": 0.9}]})
+    figure = figures.gains({"laptop size": rows, "full size": [{"label": "A"}]})
     assert [ax.get_xlabel().split(":")[0] for ax in figure.axes] == [
-        "profile laptop",
-        "profile full",
+        "laptop size",
+        "full size",
     ]
     for ax in figure.axes:
         assert [0, 0] in [list(line.get_xdata()) for line in ax.lines]
         assert [label.get_text() for label in ax.get_yticklabels()] == ["A"]
-    with pytest.raises(InputError, match="no profile"):
+    with pytest.raises(InputError, match="no size"):
         figures.gains({})
 
 
@@ -646,7 +646,7 @@ def _every_figure():
     effect = {"factor": "A", "mean": 1.0, "low": 0.0, "high": 2.0}
     yield figures.waterfall(LEVELS)
     yield figures.effects([effect | {"family_low": -1.0, "family_high": 3.0}])
-    yield figures.gains({"paper": [{"label": "A", "mean": 1.0}]})
+    yield figures.gains({"full size": [{"label": "A", "mean": 1.0}]})
     yield figures.by_seed(pd.DataFrame({0: [70.0, 71.0]}, index=["CE", "FL"]))
     yield figures.mutual_weight([0, 1], [1, 2], [[0, 2], [1, 3]])
     yield figures.network_diagram(STAGES)

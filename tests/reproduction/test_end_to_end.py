@@ -183,8 +183,8 @@ def test_kinetics(place: Path, skellib: Run, root: Path) -> None:
 
 
 def frequency_classes(root: Path, packed: PackedDataset) -> list[int]:
-    """The classes with a peak by chapter 13's criterion, the highest first."""
-    notebook = json.loads((root / "notebooks/13_kinetics_frequency.ipynb").read_text())
+    """The classes with a peak by the rule of chapter 12, the highest first."""
+    notebook = json.loads((root / "notebooks/12_frequency_attention.ipynb").read_text())
     code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
     (first,) = (i for i, cell in enumerate(code) if cell.startswith("train, _ = load"))
     (last,) = (i for i, cell in enumerate(code) if "ranked = " in cell)

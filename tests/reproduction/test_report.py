@@ -147,6 +147,16 @@ def test_the_claims_table_counts_and_marks(store):
     assert marks["transforms help"][0]["mean"] is None
     assert list(report.quotes()["claim"]) == list(marks)
 
+    summary = report.table_summary("V", store)
+    assert summary["gain"] == pytest.approx(0.9)
+    assert summary["claims"] == 3 and summary["full"] == 0
+    assert summary["verdicts"] == "1 contradicted, 1 not run, 1 not judged"
+    assert str(summary["each"]).startswith("transforms help: contradicted; ")
+    assert summary["would_show"] == pytest.approx(found[0].detectable)
+    words = report.differences_in_words(V, store)
+    assert words[SKELETON].startswith("−10.0 [")
+    assert words["CNN Variant"] == "(not run)" and BASE not in words
+
 
 def test_claims_without_a_run_are_one_line(store):
     found = claims.judge_all("nucla", store, "laptop")
@@ -322,7 +332,7 @@ def test_printed_numbers_by_setting(number, setting):
 # Chapters that train something
 
 
-def test_the_path_is_proved_by_quick_runs_alone(store, monkeypatch):
+def test_a_smoke_test_trains_quick_runs_alone(store, monkeypatch):
     trained = []
 
     def ensure(runs, store, progress):
@@ -332,14 +342,14 @@ def test_the_path_is_proved_by_quick_runs_alone(store, monkeypatch):
 
     monkeypatch.setattr(report, "ensure_records", ensure)
     rows = V.rows[:2]
-    table = report.proof_of_path(V, rows, "synthetic", "quick", [0, 1])
+    table = report.smoke_test(V, rows, "synthetic", "quick", [0, 1])
     assert table.index.tolist() == [row.label for row in rows for _ in (0, 1)]
     assert list(table)[1] == "quick, synthetic: no result"
     assert {run.experiment.dataset for run in trained} == {"synthetic"}
-    report.proof_of_path(V, rows, "kinetics", "quick", [0])  # not a data set of V
+    report.smoke_test(V, rows, "kinetics", "quick", [0])  # not a data set of V
     assert {run.experiment.dataset for run in trained} == {"synthetic"}
     trained.clear()
-    assert report.proof_of_path(V, rows, "nucla", "laptop", [0]).empty
+    assert report.smoke_test(V, rows, "nucla", "laptop", [0]).empty
     assert not trained
     assert len(list(plan.store_for("quick"))) == 4
 

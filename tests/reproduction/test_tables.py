@@ -430,11 +430,6 @@ def test_the_best_epoch_is_shown_when_asked_and_named_as_such(store):
     texts = render.as_text(V, UCLA, store, ["laptop"], best=True)[name]
     assert texts[BASE].startswith("best epoch of 2 to 3 looks (3 seeds): ")
     assert texts[FULL] == shown[FULL]
-
-    page = render.result_table(V, UCLA, store, ["laptop"]).data
-    assert "best epoch" not in page
-    parts = (*render.PARTS, render.BEST_EPOCH)
-    assert shown[FULL] in render.result_table(V, UCLA, store, ["laptop"], parts).data
     for options in ({"clean": True}, {"classes": [0]}):
         with pytest.raises(InputError, match="on all test clips only; leave it out"):
             render.as_text(V, UCLA, store, ["laptop"], best=True, **options)
@@ -664,9 +659,30 @@ def test_gains_are_the_differences_to_the_baseline_row(store):
     # t(0.975, 2) = 4.3027; the differences 1, 2, 3 have a standard error of 1/sqrt(3).
     assert rows[FULL]["high"] == pytest.approx(2 + 4.3027 / math.sqrt(3), abs=1e-4)
     assert rows["CNN Variant"]["mean"] is None
+    assert list(render.baseline_differences(V, "N-UCLA", store)) == ["laptop size"]
     (quick,) = render.baseline_differences(V, "N-UCLA", store, ["quick"]).values()
     assert {row["paper"] for row in quick} == {None}
     assert rows["CNN Variant"]["paper"] == pytest.approx(0.2)
+
+
+def test_a_result_table_has_what_was_measured_and_nothing_else(store):
+    record(store, BASE, [0.68, 0.70, 0.72], clean=0.5)
+    record(store, FULL, [0.69, 0.72, 0.75], clean=0.5)
+    record(store, "CNN Variant", [0.7])
+    frame = render.measured(V, "N-UCLA", store)
+    assert list(frame.index) == [BASE, "CNN Variant", FULL]
+    assert {size for size, _ in frame} == {"", "laptop size"}
+    line = frame.loc[FULL]
+    assert tuple(line[""]) == ("90.5", "+0.9")
+    ours = line["laptop size"]
+    assert ours["accuracy (seeds)"] == "72.0 ± 3.0 (3)"
+    assert ours["difference"].startswith("+2.0 [")
+    assert ours["difference, clean clips"].startswith("+0.0 [")
+    assert frame.loc[BASE, ("laptop size", "difference")] == ""
+    assert "+2.0 [" in render.result_table(V, "N-UCLA", store).data
+    record(store, FULL, [0.9], profile="full")
+    sizes = {size for size, _ in render.measured(V, "N-UCLA", store)}
+    assert sizes == {"", "laptop size", "full size"}
 
 
 def test_a_difference_in_words(store):
@@ -690,13 +706,3 @@ def test_settings_are_those_that_differ():
     other = {name: V.rows[0].experiment(UCLA, name) for name in ("laptop", "full")}
     assert "profile" not in render.differing_settings(other)
     assert "training.epochs" in render.differing_settings(other)
-
-
-def test_the_tally_of_a_column(store):
-    empty = {"cells": 2 * len(V.rows), "done": 0, "decided": 0}
-    assert render.completion(V, "N-UCLA", store) == empty
-    record(store, BASE, [0.68, 0.70, 0.72])
-    record(store, FULL, [0.78, 0.81, 0.84])  # differences 10, 11, 12
-    record(store, "CNN Variant", [0.69, 0.70, 0.71])
-    assert render.completion(V, "N-UCLA", store) == {**empty, "done": 3, "decided": 1}
-    assert render.completion(V, "N-UCLA", store, ["full"])["done"] == 0
