@@ -7,7 +7,8 @@ missing, or whose code is not the source's, is a warning, which the strict build
 into an error.
 
 The directive `run-table` lists the runs of all pages. MathJax is copied from the
-installed package sphinx-mathjax-offline into the book, which then needs no network.
+installed package sphinx-mathjax-offline into the book, which then needs no network, and
+so are the records of the runs, which pages link to as `../data/records/...`.
 """
 
 from __future__ import annotations
@@ -148,6 +149,13 @@ def copy_mathjax(app, error) -> None:
         copy_asset(str(mathjax / part), str(folder))
 
 
+def copy_records(app, error) -> None:
+    """Keep the records of the runs beside the pages (Sphinx: build-finished)."""
+    records = Path(app.srcdir, "data", "records")
+    if error is None and app.builder.format == "html" and records.is_dir():
+        copy_asset(str(records), str(Path(app.outdir, "data", "records")))
+
+
 def _copy_of(app, docname: str) -> Path:
     """Where the executed copy of a notebook page is kept."""
     name = PurePosixPath(docname).name + ".ipynb"
@@ -194,4 +202,5 @@ def setup(app) -> dict:
     app.add_directive("run-table", RunTable)
     app.connect("source-read", show_executed)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", copy_records)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -48,6 +48,7 @@ from skellib.figures.widgets import (
     loss_explorer,
     player,
     players,
+    sortable_table,
     spectrum_explorer,
 )
 
@@ -96,6 +97,7 @@ __all__ = [
     "rest_pose",
     "speed_ratios",
     "skeleton_frames",
+    "sortable_table",
     "spectrum_explorer",
     "style",
     "trajectories",

@@ -1,4 +1,4 @@
-"""Interactive figures: a canvas and a small script each, which need no network."""
+"""Interactive figures and tables: a small script each, which needs no network."""
 
 from skellib.figures.widgets.explorers import (
     confusion_explorer,
@@ -8,6 +8,7 @@ from skellib.figures.widgets.explorers import (
 from skellib.figures.widgets.networks import affinity_explorer, classifier
 from skellib.figures.widgets.page import Widget
 from skellib.figures.widgets.player import player, players
+from skellib.figures.widgets.tables import sortable_table
 
 __all__ = [
     "Widget",
@@ -17,5 +18,6 @@ __all__ = [
     "loss_explorer",
     "player",
     "players",
+    "sortable_table",
     "spectrum_explorer",
 ]

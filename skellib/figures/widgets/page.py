@@ -37,6 +37,7 @@ def widget(
     body: str,
     title: str | None = None,
     libraries: Sequence[str] = (),
+    without_script: str = "This part of the page needs JavaScript.",
 ) -> Widget:
     """Build a widget from its script, its data and its HTML.
 
@@ -50,6 +51,7 @@ def widget(
         title: a heading, also the name of the widget for screen readers.
         libraries: scripts beside ``kit.js``, each an expression that may use those
             before it.
+        without_script: what readers without JavaScript are told.
     """
     text = json.dumps(settings, separators=(",", ":")).replace("<", "\\u003c")
     key = hashlib.sha256("\n".join([name, body, text]).encode()).hexdigest()[:12]
@@ -60,7 +62,7 @@ def widget(
         f"<style>{_asset('page.css')}</style>"
         f'<div class="skellib-widget {name}" data-widget="{key}" role="group" '
         f'aria-label="{escape(title or name)}">{heading}{body}'
-        "<noscript>This part of the page needs JavaScript.</noscript></div>"
+        f"<noscript>{escape(without_script)}</noscript></div>"
         f"<script>{{{scripts}({_asset(f'{name}.js')})"
         f'([{",".join(libraries)}],"{key}",{text})}}</script>'
     )
