@@ -263,17 +263,18 @@ _MAIN: dict[str, Changes] = {
 }
 _CONFIRMATION = Table(
     "Confirmation",
-    "The chosen preparation beside the text, on the splits of the screening",
+    "Preparations that other cameras chose, on the splits of the screening",
     UNTWINNED_CAMERAS,
     tuple(
-        Row(f"{name}, {label}", {}, {**_MAIN[name], **changes})
+        Row(f"{name}, {label}", {}, {**_MAIN[name], **_NO_DROPOUT, **changes})
         for name in ("Baseline0", "Baseline1")
         for label, changes in (
-            ("the text without dropout", _NO_DROPOUT),
-            ("prepared", PREPARED),
+            ("as recorded", {}),
+            ("rotated", CHOSEN_ROTATION),
+            ("as screened", CHOSEN_PREPARATION),
         )
     ),
-    baseline="Baseline1, the text without dropout",
+    baseline="Baseline0, as recorded",
 )
 UNTWINNED = Column("N-UCLA, untwinned", "nucla", "cross_view_untwinned")
 _PREPARED = Table(
