@@ -279,6 +279,10 @@ class _ReadOnce(RecordStore):
             self._known[experiment.key] = super().of(experiment)
         return self._known[experiment.key]
 
+    def count(self, experiment: Experiment) -> int:
+        """Count the recorded runs of an experiment."""
+        return len(self.of(experiment))
+
 
 def board(store: RecordStore) -> pd.DataFrame:
     """Return the scoreboard: a line for each row of the paper's tables with records.
@@ -297,11 +301,13 @@ def board(store: RecordStore) -> pd.DataFrame:
         InputError: if a record cannot be used.
     """
     store = _ReadOnce(store)
+    recorded = {path.parent.name for path in store.folder.glob("*/*.json")}
     lines = [
         {**_line(table, label, column, profile, measured)}
         | {"clips": CLEAN if clean else clips, "preparation": preparation}
         for table in TABLES.values()
         for column, clips in _columns(table)
+        if column.dataset in recorded
         for profile in RESULT_PROFILES
         for clean in (False, True)
         for preparation, rows in _parts(table, column, profile, store, clean)
@@ -360,7 +366,8 @@ def not_run(store: RecordStore) -> pd.DataFrame:
         others = [name for name in lines[0] if name != merged]
         groups = frame.groupby(others, sort=False)[merged]
         frame = groups.agg(lambda each: ", ".join(dict.fromkeys(each))).reset_index()
-    return frame[[*lines[0]]]
+    parts = [part for _, part in frame.groupby("data set", sort=False)]
+    return pd.concat(parts)[[*lines[0]]]
 
 
 def _missing(table: Table, column: Column, profile: str, store: RecordStore) -> str:
@@ -383,21 +390,38 @@ def not_run_list(missing: pd.DataFrame) -> HTML:
         f"<li><b>{escape(line['data set'])}</b> ({line.why}), "
         f"{'' if line.how == AS_PRINTED else f'{escape(line.how)}, '}"
         f"{line['size'].replace(', ', ' and ')} size: "
-        f"{escape(line.tables)}: {escape(line.rows)}</li>"
+        f"{_in_table(line.tables)}{escape(line.rows)}</li>"
         for _, line in missing.iterrows()
     )
     return HTML(f"<details><summary>Not run</summary><ul>{items}</ul></details>")
 
 
+def _in_table(numbers: str) -> str:
+    """Name tables in a list: ``"Tables I, V: "``; those with a name stand as they are."""
+    plain = all(number in TABLES for number in numbers.split(", "))
+    plural = "s" if "," in numbers else ""
+    prefix = f"Table{plural} " if plain and not numbers.startswith("Fig") else ""
+    return f"{prefix}{escape(numbers)}: "
+
+
 # How the board is shown and downloaded
 
 _HEADS = {
+    "table": "table",
+    "verdict": "verdict",
     "paper": "paper (%)",
     "ours": "ours (%)",
-    "paper difference": "difference, paper",
-    "difference": "difference, ours",
+    "sd": "sd",
+    "n": "n",
+    "paper difference": "gain, paper",
+    "difference": "gain, ours",
     "low": "interval from",
     "high": "interval to",
+    "size": "size",
+    "data set": "data set",
+    "records": "records",
+    "clips": "clips",
+    "preparation": "preparation",
 }
 _TONES = dict(zip(VERDICTS, ("good", "bad", "open"), strict=True))
 
@@ -426,9 +450,9 @@ def show(frame: pd.DataFrame, records: str = "../data/records") -> Widget:
         [(str(i), f"{records}/{path}") for i, path in enumerate(paths, start=1)]
         for paths in frame["records"]
     ]
-    shown = frame.assign(records=links).set_index("row").rename(columns=_HEADS)
+    shown = frame.assign(records=links).set_index("row")[list(_HEADS)]
     return sortable_table(
-        shown,
+        shown.rename(columns=_HEADS),
         "Scoreboard",
         switches=("clips", "preparation"),
         filters=("table", "data set", "size", "verdict"),
