@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -130,7 +131,30 @@ def widgets(predictor, clips):
         "losses": figures.loss_explorer(title="A"),
         "confusion": figures.confusion_explorer(counts, "abc", cells, KINECT),
         "counts": figures.confusion_explorer(np.stack([counts] * 3), "abc"),
+        "sortable": figures.sortable_table(board(), "A", **BOARD),
     }
+
+
+def board() -> pd.DataFrame:
+    """A small table of everything that a column can hold."""
+    data = {
+        "group": pd.Categorical(list("yxyx"), ["y", "x", "z"]),
+        "number": [9.96, -10.0, np.nan, 2.0],
+        "count": [2, 11, 3, 1],
+        "word": ["<up>", "down", "up", "down"],
+        "files": [[("1", "../a.json")], [], [("1", "b"), ("2", "c")], []],
+    }
+    return pd.DataFrame(data, index=pd.Index(["p", "q", "r", "s"], name="line"))
+
+
+BOARD = {
+    "filters": ["group"],
+    "signed": ["number"],
+    "links": ["files"],
+    "tones": {"down": "bad"},
+    "labels": {"x": "x: the second"},
+    "downloads": {"a.csv": ("text/csv", 'a,b\n1,"/" 2\n')},
+}
 
 
 def figures_clip(clips, number: int, frames: int) -> np.ndarray:
@@ -140,7 +164,7 @@ def figures_clip(clips, number: int, frames: int) -> np.ndarray:
     return x[0, ..., 0].permute(1, 2, 0).numpy()
 
 
-NAMES = "player classifier affinity spectrum losses confusion counts".split()
+NAMES = "player classifier affinity spectrum losses confusion counts sortable".split()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -592,3 +616,78 @@ def test_players_share_one_time_axis():
 def test_player_text_cannot_end_its_script():
     page = figures.player(standing(KINECT), KINECT, label="</script><b>").data
     assert page.count("</script>") == 1
+
+
+# ---------------------------------------------------------------- a table
+
+
+def test_a_table_is_complete_without_a_script(widgets):
+    page = widgets["sortable"].data
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
+    rows = [cells[i : i + 5] for i in range(0, len(cells), 5)]
+    assert [row[1] for row in rows] == ["+10.0", "−10.0", "", "+2.0"]
+    assert [row[2] for row in rows] == ["2", "11", "3", "1"]
+    assert rows[0][3] == "&lt;up&gt;"
+    assert rows[0][4] == '<a href="../a.json" aria-label="files 1">1</a>'
+    assert rows[2][4].count("<a ") == 2 and rows[1][4] == ""
+    assert page.count('<td class="bad">down</td>') == 2
+    assert '<div class="controls" hidden>' in page  # the script shows them
+    assert "Without JavaScript, the table shows all rows" in page
+    assert 'href="data:text/csv;charset=utf-8,a%2Cb%0A1%2C%22%2F%22%202%0A"' in page
+    assert '<option value="2">x: the second</option>' in page  # z does not occur
+
+
+def test_only_categories_can_be_chosen():
+    with pytest.raises(InputError, match="'number' is not a categorical column"):
+        figures.sortable_table(board(), "A", switches=["number"])
+
+
+CLICKS = """
+const table = document.querySelector("table");
+const heads = [...table.tHead.rows[0].cells];
+const shown = () => [...table.tBodies[0].rows].filter(row => !row.hidden)
+  .map(row => row.cells[0].textContent).join("");
+const sorted = () => heads.map(head => head.getAttribute("aria-sort") || "-");
+const seen = {start: shown(), before: sorted()};
+const click = (name, column) => {
+  heads[column].querySelector("button").click();
+  seen[name] = [shown(), sorted()[column]];
+};
+click("number down", 2); click("number up", 2);
+click("count down", 3); click("category up", 1); click("label up", 0);
+const select = document.querySelector("select");
+select.value = select.options.length - 1;
+select.dispatchEvent(new Event("change"));
+seen.chosen = [shown(), document.querySelector(".answer").textContent];
+seen.hidden = heads[1].hidden;
+seen.button = !!heads[5].querySelector("button");
+document.title = JSON.stringify(seen);
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium to click")
+@pytest.mark.parametrize("kind", ["filters", "switches"])
+def test_readers_sort_by_value_and_choose(kind, tmp_path):
+    options = {k: v for k, v in BOARD.items() if k != "filters"}
+    table = figures.sortable_table(board(), "A", **{kind: ["group"]}, **options)
+    page = tmp_path / "page.html"
+    head = "<!doctype html><meta charset=utf-8><title></title>"
+    page.write_text(f"{head}{table.data}<script>{CLICKS}</script>", "utf-8")
+    flags = "--headless --no-sandbox --disable-gpu --dump-dom"
+    done = subprocess.run(
+        [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", page],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    seen = json.loads(re.search(r"<title>(.*?)</title>", done.stdout)[1])
+    every = kind == "filters"
+    assert seen["before"] == ["none"] * 5 + ["-"]
+    assert seen["start"] == ("pqrs" if every else "pr")  # a switch starts at y
+    if every:
+        assert seen["number down"] == ["psqr", "descending"]  # the empty cell is last
+        assert seen["number up"] == ["qspr", "ascending"]
+        assert seen["count down"] == ["qrps", "descending"]
+        assert seen["category up"] == ["prqs", "ascending"]  # y before x, else as before
+    assert seen["label up"] == ["pqrs" if every else "pr", "ascending"]
+    assert seen["chosen"] == ["qs", "2 of 4 rows, sorted by line, ascending."]
+    assert seen["hidden"] is not every  # of a switch, one value is shown anyway
+    assert not seen["button"]  # links have no order

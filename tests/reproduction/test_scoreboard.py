@@ -213,7 +213,9 @@ def test_what_was_not_run_is_listed_once(store):
     }
     text = scoreboard.not_run_list(missing).data
     assert text.startswith("<details>") and text.count("<li>") == len(missing)
-    assert f"<b>N-UCLA</b> (no run yet), laptop size: Table V: {V.rows[3].label}" in text
+    assert (
+        f"<b>N-UCLA</b> (no run yet), laptop size: Table V: {V.rows[3].label}" in text
+    )
 
 
 def test_downloads_hold_the_whole_board(store):
