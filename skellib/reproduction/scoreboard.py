@@ -397,7 +397,7 @@ def not_run_list(missing: pd.DataFrame) -> HTML:
 
 
 def _in_table(numbers: str) -> str:
-    """Name tables in a list: ``"Tables I, V: "``; those with a name stand as they are."""
+    """Name tables in a list: ``"Tables I, V: "``; tables with a name stand alone."""
     plain = all(number in TABLES for number in numbers.split(", "))
     plural = "s" if "," in numbers else ""
     prefix = f"Table{plural} " if plain and not numbers.startswith("Fig") else ""

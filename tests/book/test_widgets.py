@@ -686,7 +686,7 @@ def test_readers_sort_by_value_and_choose(kind, tmp_path):
         assert seen["number down"] == ["psqr", "descending"]  # the empty cell is last
         assert seen["number up"] == ["qspr", "ascending"]
         assert seen["count down"] == ["qrps", "descending"]
-        assert seen["category up"] == ["prqs", "ascending"]  # y before x, else as before
+        assert seen["category up"] == ["prqs", "ascending"]  # y before x
     assert seen["label up"] == ["pqrs" if every else "pr", "ascending"]
     assert seen["chosen"] == ["qs", "2 of 4 rows, sorted by line, ascending."]
     assert seen["hidden"] is not every  # of a switch, one value is shown anyway
