@@ -15,7 +15,9 @@ CODE = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 
 def exercises(path: Path) -> str:
     cells = json.loads(path.read_text("utf-8"))["cells"]
-    return "\n".join("".join(c["source"]) for c in cells if "exercises" in c["id"])
+    return "\n".join(
+        "".join(c["source"]) for c in cells if "## Exercises" in "".join(c["source"])
+    )
 
 
 SOLUTIONS = [
