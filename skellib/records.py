@@ -219,7 +219,7 @@ class RunRecord(BaseModel):
         """Make sure that the run was trained and tested on the same data.
 
         Args:
-            data: fingerprint and numbers of clips at hand, as in :attr:`data`.
+            data: fingerprint and perhaps numbers of clips at hand, as in :attr:`data`.
             path: path of this record, for the message.
 
         Raises:
@@ -227,7 +227,7 @@ class RunRecord(BaseModel):
         """
         for name in ("fingerprint", "train_clips", "test_clips"):
             own = self.data.get(name)
-            if own != data[name]:
+            if name in data and own != data[name]:
                 raise InputError(
                     f"{path}: recorded with other data ({name} {own}, not "
                     f"{data[name]}); train with --anew to replace it, or use --records"

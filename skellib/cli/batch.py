@@ -165,7 +165,7 @@ def queue(
     own = plan.store_for(profile)
     store = RecordStore(records) if records else own
     asked = plan.runs(tables, datasets, profile, seeds, root)
-    todo = plan.missing(plan.missing(asked, own), store)
+    todo = plan.missing(plan.missing(asked, own, root), store, root)
     known = [*own, *(store if store.folder.resolve() != own.folder.resolve() else ())]
     if profile == "full" and not run:
         timed = estimates.estimates_for_gpu(known, root)

@@ -79,13 +79,13 @@ def ensure_records(
         The records of ``runs``, in the same order.
 
     Raises:
-        InputError: if a record is damaged or belongs to another run; nothing is trained
-            then.
+        InputError: if a record is damaged or belongs to another run or to other data;
+            nothing is trained then.
         RunError: at the end, if runs failed.
     """
     store = store or RecordStore()
     context = RunContext(store, checkpoints, root, execution or Execution())
-    pending = missing(dict.fromkeys(runs), store)
+    pending = missing(dict.fromkeys(runs), store, root)
     if pending:
         with _executor(context, workers, scheduler, devices) as (executor, parallel):
             report = Report(pending, Estimates(store, root=root), parallel, progress)
@@ -141,7 +141,7 @@ def run_within_budget(
         shared = streams * execution.concurrent_runs
         execution = replace(execution, concurrent_runs=shared)
     context = RunContext(store, checkpoints, root, execution, streams=streams)
-    spending = _Spending(missing(queue, store), budget, estimates, context)
+    spending = _Spending(missing(queue, store, root), budget, estimates, context)
     if streams == 1:
         spending.work()
     else:

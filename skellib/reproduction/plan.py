@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -190,13 +192,36 @@ def recorded(run: Run, store: RecordStore) -> RunRecord | None:
     return store.get(run.experiment, run.seed)
 
 
-def missing(runs: Iterable[Run], store: RecordStore) -> list[Run]:
+def missing(
+    runs: Iterable[Run], store: RecordStore, root: Path | str | None = None
+) -> list[Run]:
     """Return the runs that have no record.
 
+    Args:
+        runs: runs.
+        store: where to look for records.
+        root: folder of packed data sets.
+
     Raises:
-        InputError: as :func:`recorded`.
+        InputError: as :func:`recorded`; or a record is of other data than those that
+            are prepared under the name of its data set.
     """
-    return [run for run in runs if recorded(run, store) is None]
+    found, fingerprint_of = [], cache(partial(_fingerprint, root))
+    for run in runs:
+        record = recorded(run, store)
+        if record is None:
+            found.append(run)
+        elif fingerprint := fingerprint_of(run.experiment.dataset):
+            path = store.path(run.experiment, run.seed)
+            record.check_data({"fingerprint": fingerprint}, path)
+    return found
+
+
+def _fingerprint(root: Path | str | None, dataset: str) -> str | None:
+    """Return the fingerprint of a data set, or None if it has not been prepared."""
+    with suppress(InputError):
+        return open_dataset(dataset, root).fingerprint
+    return None
 
 
 def summarise_runs(runs: Iterable[Run], store: RecordStore) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell
 
 from skellib.complexity import true_macs
-from skellib.data import load
+from skellib.data import PackedDataset, load
 from skellib.errors import InputError
 from skellib.experiment import final_model
 from skellib.paths import packed_path
@@ -453,6 +453,22 @@ def test_the_record_of_another_run_is_refused(root, undisturbed, tmp_path, other
     assert str(path) in str(caught.value)
 
 
+def test_records_of_other_data_are_refused(root, undisturbed, tmp_path):
+    store = RecordStore(tmp_path / "records")
+    path = store.put(undisturbed[1])
+    dataset = PackedDataset.open(packed_path("nucla", root))
+    changed = dataclasses.replace(dataset, subject=dataset.subject + 1)
+    changed.save(packed_path("nucla", tmp_path))
+    with pytest.raises(InputError, match="recorded with other data") as caught:
+        go(few_runs(), tmp_path, tmp_path)
+    assert str(path) in str(caught.value)
+    with pytest.raises(InputError, match="recorded with other data"):
+        run_within_budget(
+            few_runs(), store, root=tmp_path, estimates=Estimates(root=tmp_path)
+        )
+    assert list(store) == [undisturbed[1]]
+
+
 def test_a_run_that_fails_does_not_stop_the_others(root, tmp_path, capsys):
     runs = [tiny(**{"training.learning_rate": 1e30}), tiny()]
     with pytest.raises(RunError, match="1 of 2 runs failed; first: nucla") as caught:
@@ -460,7 +476,7 @@ def test_a_run_that_fails_does_not_stop_the_others(root, tmp_path, capsys):
     assert isinstance(caught.value.__cause__, TrainingError)
     assert "is nan; try a smaller training.learning_rate" in capsys.readouterr().out
     store = RecordStore(tmp_path / "records")
-    assert plan.missing(runs, store) == runs[:1]
+    assert plan.missing(runs, store, root) == runs[:1]
 
 
 def test_the_outcomes_of_what_was_run(root, tmp_path):
@@ -528,7 +544,7 @@ def test_killed_in_the_middle_then_run_again(root, undisturbed, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     store = RecordStore(tmp_path / "records")
-    assert plan.missing(few_runs(), store) == few_runs()[1:]
+    assert plan.missing(few_runs(), store, root) == few_runs()[1:]
     assert numbers(go(few_runs(), tmp_path, root)) == numbers(undisturbed)
     assert not list(tmp_path.glob("**/*.lock")) and not list(tmp_path.glob("**/*.ckpt"))
 
