@@ -25,6 +25,7 @@ import signal
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from skellib.data import PackedDataset, synthetic, writing
 from skellib.errors import InputError
 from skellib.provenance import stamp
 from skellib.readers import FORMATS, custom, interchange, sources
+from skellib.readers.layout_files import read_layout
 from skellib.readers.source_format import SourceFormat
 from tests.fake_raw import kinetics, ntu, nucla, sbu, sysu, utd_mhad
 
@@ -213,7 +215,7 @@ def _whole_files(top: Path) -> list[Target]:
         lengths=small.lengths,
         label=np.arange(len(small)) % 2,
     )
-    table, clip = _own_folder(top / "own", small)
+    table, clip, layout = _own_folder(top / "own", small)
     hostile = top / "hostile.pkl"
     hostile.write_bytes(pickle.dumps({"annotations": [_Hostile()], "split": {}}))
     return [
@@ -226,6 +228,7 @@ def _whole_files(top: Path) -> list[Target]:
         one("own npz", arrays, own),
         one("own clips.csv", table, own, clip),
         one("own clip", clip, own, table),
+        one("own layout.json", layout, lambda file, folder: read_layout(file)),
     ]
 
 
@@ -234,7 +237,7 @@ class _Hostile:
         return (os.abort, ())  # a reader that executes it takes the process down
 
 
-def _own_folder(folder: Path, small: PackedDataset) -> tuple[Path, Path]:
+def _own_folder(folder: Path, small: PackedDataset) -> tuple[Path, Path, Path]:
     folder.mkdir(exist_ok=True)
     names = small.layout.joints
     columns = [f"{name}.{axis}" for name in names for axis in "xyz"]
@@ -243,7 +246,10 @@ def _own_folder(folder: Path, small: PackedDataset) -> tuple[Path, Path]:
     clip, table = folder / "one.csv", folder / "clips.csv"
     clip.write_text("\n".join(lines) + "\n")
     table.write_text("file,name,label\none.csv,a,wave\none.csv,b,bow\n")
-    return table, clip
+    bones = [[names[a], names[b]] for a, b in small.layout.bones]
+    layout = folder / "layout.json"
+    layout.write_text(json.dumps({"joints": names, "bones": bones, "up": "y"}))
+    return table, clip, layout
 
 
 class _Hang(BaseException):
@@ -258,6 +264,7 @@ def work(task: tuple[int, int, int, str | None]) -> dict:
     """Run a worker on its share of the inputs, alternating between targets."""
     number, inputs, seed, samples = task
     faulthandler.enable()
+    warnings.simplefilter("error")  # a warning is a fault, too
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGALRM, _alarm)
     rng = random.Random(seed * 1000 + number)

@@ -166,16 +166,16 @@ class Predictor:
             )
         if 0 in clip.shape:
             raise InputError(f"{name}: {clip.shape}: no frames or no bodies")
-        if not clip[..., : self.layout.dims].any():
+        if not (clip[..., : self.layout.dims] != 0).any():
             raise InputError(f"{name}: nobody in any frame")
-        while clip.shape[1] > self.bodies and not clip[:, -1].any():
+        while clip.shape[1] > self.bodies and not (clip[:, -1] != 0).any():
             clip = clip[:, :-1]  # nobody
         if clip.shape[1] > self.bodies:
             raise InputError(
                 f"{name}: {clip.shape[1]} bodies, but the network was trained on at "
                 f"most {self.bodies}; remove the others"
             )
-        with np.errstate(over="ignore"):  # infinite values are refused later
+        with np.errstate(over="ignore", invalid="ignore"):  # refused later
             clip = clip if clip.dtype == np.float16 else clip.astype(np.float32)
         absent = self.bodies - clip.shape[1]
         return np.pad(clip, ((0, 0), (0, absent), (0, 0), (0, 0)))

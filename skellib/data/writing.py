@@ -333,7 +333,7 @@ def rounded(clip: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:
             begins with ``where``.
     """
     clip = np.asarray(clip)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         result = np.ascontiguousarray(clip, dtype=dtype)
     if not np.isfinite(result).all():
         frame = int(np.argwhere(~np.isfinite(result))[0, 0])

@@ -333,22 +333,18 @@ class _Search:
         self, path: str, absolute: str, member: zipfile.ZipInfo, position: int
     ) -> None:
         where = shown(f"{path}:{member.filename}")
-        parts = member.filename.split("/")
-        if (
-            member.filename.startswith("/")
-            or ".." in parts
-            or "\\" in member.filename
-            or member.filename[1:2] == ":"  # a drive
-        ):
+        name = member.filename.replace("\\", "/")  # as another system writes it
+        parts = name.split("/")
+        if name.startswith("/") or ".." in parts or name[1:2] == ":":  # a drive
             self.fault(where, "a name that leaves the archive's folder")
             return
         if parts[0] == "__MACOSX" or parts[-1].startswith("."):
             return  # resource forks are no clips
-        match = self.matches(member.filename.rstrip("/"))
+        match = self.matches(name.rstrip("/"))
         if not match:
-            self.misnamed(where, member.filename)
+            self.misnamed(where, name)
             return
-        if member.is_dir():
+        if name.endswith("/"):
             self.fault(where, "a folder, named like a file")
             return
         number, groups = match
@@ -414,7 +410,7 @@ def check_somebody(where: str, clip: np.ndarray, dims: int) -> None:
     Raises:
         InputError: there is nobody.
     """
-    if not clip[..., :dims].any():
+    if not (clip[..., :dims] != 0).any():  # no warning of a signalling NaN
         raise InputError(f"{where}: nobody in any frame")
 
 

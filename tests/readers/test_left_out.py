@@ -76,6 +76,11 @@ def not_a_number(clip: np.ndarray) -> np.ndarray:
     return clip
 
 
+def signalling(clip: np.ndarray) -> np.ndarray:
+    clip.view("u4")[2, 0, 3] = 0x7F800001  # a NaN that NumPy's `any` warns of
+    return clip
+
+
 def nobody(clip: np.ndarray) -> np.ndarray:
     return 0 * clip
 
@@ -84,12 +89,17 @@ def too_large(clip: np.ndarray) -> np.ndarray:
     return 1e6 * clip
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", WRITE)
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
         (
             not_a_number,
+            "frame 2 has a value that is not finite; a joint that was not tracked is 0",
+        ),
+        (
+            signalling,
             "frame 2 has a value that is not finite; a joint that was not tracked is 0",
         ),
         (nobody, "nobody in any frame"),

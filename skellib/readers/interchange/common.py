@@ -309,7 +309,7 @@ def _matched(
 
 def trimmed(clip: np.ndarray) -> np.ndarray:
     """Remove the empty frames at the end of a clip (T, M, N, C), but keep one frame."""
-    full = np.flatnonzero(clip.reshape(len(clip), -1).any(axis=1))
+    full = np.flatnonzero((clip != 0).any(axis=(1, 2, 3)))
     return clip[: full[-1] + 1 if len(full) else 1]
 
 
