@@ -169,7 +169,8 @@ def check_logits(logits: Tensor, dataset: PackedDataset) -> None:
     if len(bad):
         raise InputError(
             f"{dataset.name[int(bad[0])]}: the network's logits are not finite; are "
-            "the joints in the units of the training clips?"
+            "the joints in the units of the training clips, and was the learning rate "
+            "small enough?"
         )
 
 

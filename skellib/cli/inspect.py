@@ -50,10 +50,6 @@ def card(
 
     dataset = open_dataset(name, root)
     measured = cards.card(dataset, compare)
-    if out is None and name in cards.INFO:
-        out = cards.card_path(name)
-    if out is not None:
-        write_text(out, to_json(measured))
     lengths = measured.lengths
     if name in cards.INFO:
         print(f"{cards.INFO[name].title}: {cards.INFO[name].what}")
@@ -85,7 +81,10 @@ def card(
     if dataset.summary:
         print("as it was prepared:")
         print_summary(dataset)
+    if out is None and name in cards.INFO:
+        out = cards.card_path(name)
     if out is not None:
+        write_text(out, to_json(measured))
         print(out)
 
 
@@ -112,8 +111,6 @@ def duplicates(
 
     train, test = load(name, protocol, root, fold=fold)
     report = find(train, test, compare=compare)
-    if out is not None:
-        write_text(out, to_json(report))
     print(
         f"{name}: {report.train_clips} training clips, {report.test_clips} test clips"
     )
@@ -131,4 +128,5 @@ def duplicates(
     for each, number in report.by_class().items():
         print(f"leaked:  {number:5d} of class {each}")
     if out is not None:
+        write_text(out, to_json(report))
         print(out)

@@ -41,7 +41,7 @@ def keep(
     chosen = results.get_table(table)
     column = results.columns_on(chosen, dataset)[0]
     experiment = chosen.row(row).experiment(column, profile)
-    experiment = experiment.replace(**assignments(settings or [], "--set"))
+    experiment = experiment.replace(**assignments(settings))
     source = trained_weights(experiment, seed, checkpoints)
     trained = weights.load_trained(source)
     # Released weights may be those of the first edition's experiment.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,16 +97,21 @@ def _parse_value(text: str) -> Any:
         return text
 
 
-def assignments(pairs: list[str], option: str) -> dict[str, Any]:
-    """Parse settings: ``["a.b=1"]`` becomes ``{"a.b": 1}``."""
+_OPTIONS = ("dataset", "protocol", "fold", "profile", "seed")  # no settings
+
+
+def assignments(pairs: list[str] | None) -> dict[str, Any]:
+    """Parse the settings of --set: ``["a.b=1"]`` becomes ``{"a.b": 1}``."""
     values = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
+    for pair in pairs or ():
+        name, equals, text = (part.strip() for part in pair.partition("="))
         if not equals or not name:
-            raise InputError(f"{option} {pair}: write NAME=VALUE")
-        if name.strip() in values:
-            raise InputError(f"{option} {name.strip()}: given twice")
-        values[name.strip()] = _parse_value(text.strip())
+            raise InputError(f"--set {pair}: write NAME=VALUE")
+        if name in values:
+            raise InputError(f"--set {name}: given twice")
+        if name in _OPTIONS:
+            raise InputError(f"--set {name}: is an option of its own, --{name}")
+        values[name] = _parse_value(text)
     return values
 
 
@@ -169,10 +175,28 @@ def trained_weights(
     if path is None:
         raise InputError(
             f"{weights_path(experiment, seed, checkpoints)}: no such file; train it "
-            f"with `python -m skellib train --dataset {experiment.dataset} "
-            f"--profile {experiment.profile}`, or give --checkpoint"
+            f"with `{train_command(experiment, seed)}`, or give --checkpoint"
         )
     return path
+
+
+def train_command(experiment: Experiment, seed: int) -> str:
+    """Return the command that trains a run."""
+    from skellib.experiment import final_model
+
+    known = {n: getattr(experiment, n) for n in ("dataset", "profile", "protocol")}
+    words = [f"--{name}={value}" for name, value in known.items()]
+    words += [f"--fold={experiment.fold}"] * (experiment.fold > 0)
+    words += [f"--seed={seed}"] * (seed > 0)
+    default = final_model(**known).model_dump()
+    for section, settings in experiment.model_dump().items():
+        if isinstance(settings, dict):
+            words += [
+                f"--set={section}.{name}={value}"
+                for name, value in settings.items()
+                if value != default[section][name]
+            ]
+    return shlex.join(["python", "-m", "skellib", "train", *words])
 
 
 def check_trained_on(path: Path, trained: Trained, dataset: PackedDataset) -> None:

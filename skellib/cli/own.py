@@ -62,7 +62,7 @@ def evaluate(
     train_set, test_set = load(dataset, protocol, root, fold=fold)
     found = checkpoint is None
     if checkpoint is None:
-        changes = {"fold": fold, **assignments(settings or [], "--set")}
+        changes = {"fold": fold, **assignments(settings)}
         experiment = final_model(dataset, profile, protocol).replace(**changes)
         checkpoint = trained_weights(experiment, seed, checkpoints)
     predictor = Predictor(checkpoint)
@@ -131,7 +131,7 @@ def predict(
     layout: Annotated[
         str | None,
         typer.Option(
-            help="Skeleton of .npy clips: name of a known layout, or a layout.json. "
+            help="Skeleton of .npy and .csv clips: a known layout, or a layout.json. "
             "Default: that of the weights."
         ),
     ] = None,

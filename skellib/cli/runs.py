@@ -84,7 +84,7 @@ def train(
 
     protocol = protocol_of(dataset, protocol, root)
     experiment = final_model(dataset, profile, protocol).replace(
-        fold=fold, **assignments(settings or [], "--set")
+        fold=fold, **assignments(settings)
     )
     train_set, test_set = load(
         experiment.dataset, experiment.protocol, root, fold=experiment.fold
@@ -142,5 +142,5 @@ def baseline(
     protocol = protocol_of(dataset, protocol, root)
     train_set, test_set = load(dataset, protocol, root, fold=fold)
     measured = baselines.measure(train_set, test_set, protocol, fold=fold)
-    path = baselines.write(measured, records)
-    print(f"nearest neighbour: {scores(measured.test, measured.clean)}; {path}")
+    print(f"nearest neighbour: {scores(measured.test, measured.clean)}")
+    print(baselines.write(measured, records))

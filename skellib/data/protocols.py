@@ -51,7 +51,12 @@ def default_protocol(key: str) -> str:
     Raises:
         InputError: a data set without protocols of its own; see :func:`protocols_of`.
     """
-    return _known(key)[0]
+    if key not in PROTOCOLS:
+        raise InputError(
+            f"data set {key!r}: not one that tables can have: {', '.join(PROTOCOLS)}; "
+            "train, baseline, evaluate and predict take any that is prepared"
+        )
+    return PROTOCOLS[key][0]
 
 
 def protocols_of(dataset: PackedDataset) -> tuple[str, ...]:
@@ -234,14 +239,6 @@ def without_leakage(train: PackedDataset, test: PackedDataset) -> np.ndarray:
             "duplicates are only known within one packed data set"
         )
     return ~np.isin(_group(test), _group(train))
-
-
-def _known(key: str) -> tuple[str, ...]:
-    if key not in PROTOCOLS:
-        raise InputError(
-            f"data set {key!r}: has no protocol; known are {', '.join(PROTOCOLS)}"
-        )
-    return PROTOCOLS[key]
 
 
 def _rule(protocol: str, key: str) -> _Rule:

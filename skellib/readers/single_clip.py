@@ -66,7 +66,7 @@ def read_clip(
         formats: file formats of a data set, whose joints are put in order by name.
         successive: treat the rows of a ``.csv`` as successive frames and ignore their
             frame numbers, as for the training clips.
-        own: skeleton of a ``.npy``; ``layout`` by default.
+        own: skeleton of a ``.npy`` or ``.csv``; ``layout`` by default.
 
     Returns:
         (T, M, N, C), or (T, N, C), in the dtype of the file.
@@ -94,6 +94,7 @@ def _read(
     if not (path.is_file() or path.is_dir()):  # opening a pipe would wait forever
         raise InputError(f"{path}: not a regular file")
     if suffix == ".csv":
+        layout = own or layout
         return read_clip_table(path, layout, successive=successive).joints, layout
     if suffix == ".npy":
         clip = load_numpy(path)

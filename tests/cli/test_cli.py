@@ -110,6 +110,7 @@ def test_two_processes_share_one_run(tmp_path):
         (["train", "--set", "loss.gama=1"], "loss.gama: unknown setting"),
         (["train", "--set", "loss.gamma"], "write NAME=VALUE"),
         (["train", "--set=loss.gamma=1", "--set=loss.gamma=2"], "gamma: given twice"),
+        (["train", "--set=fold=1"], "--set fold: is an option of its own, --fold"),
         (["train", "--precision", "8-true"], "precision '8-true' is none of 32-true"),
         (["train", "--set", "preprocessing.frames=1"], "no network can be trained"),
         (["train", "--seed", str(2**63)], "not a number from 0 to 2^63 - 1"),

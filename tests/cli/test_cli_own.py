@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -124,6 +125,34 @@ def test_evaluate(tmp_path, capfd, places, trained):
         capfd, "evaluate", "--dataset=mine", f"--checkpoint={weights}", places[0]
     )
     assert again == (0, out, "")
+
+
+def test_the_command_that_a_message_names_trains_what_was_asked_for(
+    tmp_path, capfd, places, trained
+):
+    asked = ["--dataset=mine", "--protocol=random", "--seed=3", *TINY, *places]
+    status, _, err = call(capfd, "evaluate", *asked)
+    assert status == 2 and "no such file; train it with `python -m skellib" in err
+    words = shlex.split(err.split("`")[1])[3:]
+    elsewhere = [*places, f"--records={tmp_path / 'records'}", "--accelerator=cpu"]
+    assert call(capfd, *words, *elsewhere)[0] == 0
+    status, out, err = call(capfd, "evaluate", *asked)
+    assert (status, err) == (0, "") and out.startswith("mine random, ")
+
+
+def test_what_was_found_is_printed_although_a_file_cannot_be_written(
+    tmp_path, capfd, places, trained
+):
+    (tmp_path / "file").touch()
+    out = f"--out={tmp_path / 'file' / 'x.json'}"
+    for command, found in {
+        ("card", "mine", "--no-compare"): "12, 108 frames",
+        ("duplicates", "mine", "--no-compare"): "6 training clips, 6 test clips",
+        ("evaluate", "--dataset=mine", *TINY, places[1]): " % of 6 test clips",
+    }.items():
+        status, said, err = call(capfd, *command, places[0], out)
+        assert status == 2 and found in said
+        assert err.startswith("skellib: ") and "cannot be written" in err
 
 
 def test_evaluate_by_another_protocol_is_remarked(capfd, places, trained):
@@ -268,6 +297,7 @@ def test_a_clip_to_be_named_needs_no_label(tmp_path, capfd, root):
         (["evaluate", "--dataset=mine"], "prepare custom --name mine"),
         (["evaluate", "--dataset=synthetic"], "safetensors: no such file; train it"),
         (["evaluate"], "--dataset"),
+        (["keep", "--dataset=mine"], "train, baseline, evaluate and predict take any"),
         (["predict", "x.npy"], "--checkpoint"),
         (["predict", "--checkpoint=w.safetensors"], "Missing argument"),
         (["predict", "--checkpoint=w.safetensors", "x.npy"], "w.safetensors: no such"),

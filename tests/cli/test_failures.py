@@ -49,6 +49,12 @@ def test_what_is_expected(error, line, status) -> None:
     assert found[1] == status and "\n" not in found[0]
 
 
+def test_a_further_process_of_a_run_leaves_the_reason_to_the_first(monkeypatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    found = failures.describe(RuntimeError("connection closed\nby peer"))
+    assert found == ("one of several processes of a run ended: connection closed", 1)
+
+
 def test_an_error_of_ours_says_so_and_where_to_report_it(
     tmp_path, capfd, monkeypatch, root
 ) -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -216,6 +217,11 @@ def test_joints_are_put_in_order_by_name(tmp_path) -> None:
     assert np.array_equal(
         read_clip(tmp_path / "a.npy", kinect), frames.transpose(2, 0, 1)
     )
+    columns = [f"{joint}.{axis}" for joint in utd.joints for axis in "xyz"]
+    rows = pd.DataFrame(frames.transpose(2, 0, 1).reshape(7, -1), columns=columns)
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    table = read_clip(tmp_path / "a.csv", kinect, own=utd)[:, 0]
+    np.testing.assert_allclose(table, files, rtol=1e-12)
     for layout, message in (
         (LAYOUTS["ntu25"], "its skeleton 'utd20' has no 'base of the spine', but the"),
         (replace(kinect, up=(1, -1)), "has other axes, but the network was trained on"),

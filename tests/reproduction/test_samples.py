@@ -80,7 +80,7 @@ def test_answers_are_those_of_the_predictor(networks, clips):
 def test_the_commands_in_print_make_the_networks(root):
     text = (root / "data" / "README.md").read_text("utf-8")
     both, rotated = (
-        assignments(re.findall(r"--set (\S+=[\d.]+)", line), "--set")
+        assignments(re.findall(r"--set (\S+=[\d.]+)", line))
         for line in re.findall(r'^(?:SETTINGS|ROTATED)="(.*)"$', text, re.M)
     )
     assert list(samples.NETWORKS.values()) == [both, {**both, **rotated}]
