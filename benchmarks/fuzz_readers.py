@@ -264,7 +264,7 @@ def work(task: tuple[int, int, int, str | None]) -> dict:
     """Run a worker on its share of the inputs, alternating between targets."""
     number, inputs, seed, samples = task
     faulthandler.enable()
-    warnings.simplefilter("error")  # a warning is a fault, too
+    warnings.simplefilter("error", RuntimeWarning)  # a fault, too
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGALRM, _alarm)
     rng = random.Random(seed * 1000 + number)
