@@ -132,6 +132,16 @@ def test_clips_of_another_data_set_are_refused(data, tmp_path) -> None:
         )
 
 
+def test_training_clips_of_one_class_are_refused_before_training(
+    data, tmp_path
+) -> None:
+    train_set, test_set = data
+    one = train_set.subset(train_set.label == train_set.label[0])
+    with pytest.raises(InputError, match="synthetic: the training clips are of one cl"):
+        run((one, test_set), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
 def test_an_interrupted_run_anew_is_resumed_without_it(
     data, tmp_path, monkeypatch
 ) -> None:
