@@ -206,6 +206,9 @@ def small_book(folder: Path, reference: bool = False) -> Path:
     copies = folder / "book" / "executed" / "recorded"
     copies.mkdir(parents=True)
     nbformat.write(executed_notebook(), copies / "01_losses.ipynb")
+    records = folder / "data" / "records" / "nucla"
+    records.mkdir(parents=True)
+    (records / "0123-seed0.json").write_text("{}\n")
     return folder
 
 
@@ -291,6 +294,12 @@ def test_the_reference_shows_signatures_docstrings_and_sources(html: Path) -> No
     shown = " ".join(re.sub(r"<[^>]+>", "", settings).split())
     assert re.search(r"dropout \(float\) – .*? Default: 0\.2\.", shown)
     assert 'href="data.html#skellib.errors.InputError"' in settings
+
+
+def test_pages_link_to_records_as_in_the_repository(html: Path) -> None:
+    page = html / "notebooks"
+    record = page / "../data/records/nucla/0123-seed0.json"
+    assert record.read_text("utf-8") == "{}\n"
 
 
 def test_mathjax_is_served_from_the_book(html: Path) -> None:

@@ -37,6 +37,7 @@ def widget(
     body: str,
     title: str | None = None,
     libraries: Sequence[str] = (),
+    styles: Sequence[str] = (),
     without_script: str = "This part of the page needs JavaScript.",
 ) -> Widget:
     """Build a widget from its script, its data and its HTML.
@@ -51,6 +52,7 @@ def widget(
         title: a heading, also the name of the widget for screen readers.
         libraries: scripts beside ``kit.js``, each an expression that may use those
             before it.
+        styles: style sheets beside ``page.css``.
         without_script: what readers without JavaScript are told.
     """
     text = json.dumps(settings, separators=(",", ":")).replace("<", "\\u003c")
@@ -58,8 +60,9 @@ def widget(
     libraries = ("kit", *libraries)
     scripts = "".join(f"const {each}=({_asset(f'{each}.js')});" for each in libraries)
     heading = f'<p class="title">{escape(title)}</p>' if title else ""
+    style = "\n".join(_asset(f"{each}.css") for each in ("page", *styles))
     return Widget(
-        f"<style>{_asset('page.css')}</style>"
+        f"<style>{style}</style>"
         f'<div class="skellib-widget {name}" data-widget="{key}" role="group" '
         f'aria-label="{escape(title or name)}">{heading}{body}'
         f"<noscript>{escape(without_script)}</noscript></div>"

@@ -98,6 +98,7 @@ def sortable_table(
         settings,
         body,
         title,
+        styles=("sortable",),
         without_script="Without JavaScript, the table shows all rows, unsorted.",
     )
 
