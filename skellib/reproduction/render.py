@@ -225,8 +225,8 @@ def measured(
         Texts in two levels of columns. Under ``""``: ``paper`` and ``gain``, the
         paper's difference to the baseline row. Under the size of the network that
         each profile trains: ``accuracy``, mean ± standard deviation (number of runs);
-        ``difference`` to the baseline row with its interval; ``verdict``; and
-        ``difference, clean clips``, on test clips without a duplicate in training.
+        ``difference`` to the baseline row with its interval; ``verdict``; and the first
+        two on ``clean clips``, which have no duplicate in training.
         Columns without an entry are left out.
     """
     column = _as_column(table, column)
@@ -247,6 +247,9 @@ def measured(
                 (size, unit): summary_text(cell.summary),
                 (size, "difference"): _difference(cell),
                 (size, "verdict"): cell.verdict,
+                (size, "clean clips"): summary_text(other.summary)
+                if other.summary
+                else "",
                 (size, "difference, clean clips"): _difference(other),
             }
     labels = [row.label for row in table.rows if row.label in lines]
@@ -260,12 +263,19 @@ def _difference(cell: Cell) -> str:
 
 def result_table(
     table: Table,
-    column: Column | str,
+    columns: Column | str | Sequence[Column],
     store: RecordStore,
     profiles: Sequence[str] = RESULT_PROFILES,
 ) -> HTML:
-    """Show in a notebook what was measured of a column, see :func:`measured`."""
-    return show(measured(table, column, store, profiles))
+    """Show in a notebook what was measured of columns, see :func:`measured`."""
+    from IPython.display import HTML
+
+    if isinstance(columns, (Column, str)):
+        frame = measured(table, columns, store, profiles)
+    else:
+        found = {each.name: measured(table, each, store, profiles) for each in columns}
+        frame = pd.concat(found, axis=1).fillna("")
+    return HTML("<p>No run is recorded yet.</p>") if frame.empty else show(frame)
 
 
 def runs_by_seed(

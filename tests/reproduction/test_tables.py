@@ -666,6 +666,7 @@ def test_gains_are_the_differences_to_the_baseline_row(store):
 
 
 def test_a_result_table_has_what_was_measured_and_nothing_else(store):
+    assert "No run" in render.result_table(V, "N-UCLA", store).data
     record(store, BASE, [0.68, 0.70, 0.72], clean=0.5)
     record(store, FULL, [0.69, 0.72, 0.75], clean=0.5)
     record(store, "CNN Variant", [0.7])
@@ -678,7 +679,9 @@ def test_a_result_table_has_what_was_measured_and_nothing_else(store):
     assert ours["accuracy (seeds)"] == "72.0 ± 3.0 (3)"
     assert ours["difference"].startswith("+2.0 [")
     assert ours["difference, clean clips"].startswith("+0.0 [")
+    assert ours["clean clips"] == "50.0 ± 0.0 (3)"
     assert frame.loc[BASE, ("laptop size", "difference")] == ""
+    assert ">N-UCLA<" in render.result_table(V, [UCLA], store).data
     assert "+2.0 [" in render.result_table(V, "N-UCLA", store).data
     record(store, FULL, [0.9], profile="full")
     sizes = {size for size, _ in render.measured(V, "N-UCLA", store)}
