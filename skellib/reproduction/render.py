@@ -263,18 +263,14 @@ def _difference(cell: Cell) -> str:
 
 def result_table(
     table: Table,
-    columns: Column | str | Sequence[Column],
+    column: Column | str,
     store: RecordStore,
     profiles: Sequence[str] = RESULT_PROFILES,
 ) -> HTML:
-    """Show in a notebook what was measured of columns, see :func:`measured`."""
+    """Show in a notebook what was measured of a column, see :func:`measured`."""
     from IPython.display import HTML
 
-    if isinstance(columns, (Column, str)):
-        frame = measured(table, columns, store, profiles)
-    else:
-        found = {each.name: measured(table, each, store, profiles) for each in columns}
-        frame = pd.concat(found, axis=1).fillna("")
+    frame = measured(table, column, store, profiles)
     return HTML("<p>No run is recorded yet.</p>") if frame.empty else show(frame)
 
 
