@@ -348,7 +348,9 @@ def not_run(store: RecordStore) -> pd.DataFrame:
         asked += [(table, column, AS_PRINTED) for column in own]
         asked += [(table, c, UNTWINNED) for each in own if (c := _untwinned(each))]
     for name, table in preparations().items():
-        asked += [(table, column, name) for column in table.columns]
+        for column in table.columns:
+            without = column.protocol.endswith("_untwinned")
+            asked.append((table, column, f"{name}, {UNTWINNED}" if without else name))
     lines = [
         {
             "data set": _data_set(column).partition(", ")[0],

@@ -156,14 +156,23 @@ def test_a_new_preparation_is_a_table_with_the_rows_of_the_steps(store, monkeypa
     changes = {"preprocessing.max_yaw": 30.0}
     rows = [replace(r, changes={**r.changes, **changes}) for r in ROTATED.rows]
     table = replace(ROTATED, number="Chosen preparation", rows=tuple(rows))
+    monkeypatch.delitem(OWN_TABLES, table.number)
     assert list(scoreboard.preparations()) == ["rotated clips"]
     monkeypatch.setitem(OWN_TABLES, table.number, table)
     record(store, BASE, [0.9, 0.92], table)
     found = lines(scoreboard.board(store), table="V")
     assert found["preparation"].tolist() == ["chosen preparation"]
     assert found.loc[BASE, "ours"] == pytest.approx(91)
+    columns = (UCLA, UNTWINNED_COLUMN)
+    monkeypatch.setitem(OWN_TABLES, table.number, replace(table, columns=columns))
     missing = scoreboard.not_run(store)
-    assert "chosen preparation" in set(missing["how"])
+    missing = missing[missing["tables"] == table.number].set_index("how")
+    assert missing.loc["chosen preparation", "rows"].tolist() == [
+        "; ".join(row.label for row in rows[1:]),
+        "all rows",
+    ]
+    without = missing.loc["chosen preparation, trained without duplicates"]
+    assert (without["size"], without["rows"]) == ("laptop, full", "all rows")
 
 
 def test_other_data_have_no_number_of_the_paper(store):
