@@ -44,11 +44,11 @@ def levels(store: RecordStore) -> pd.DataFrame:
         paper = STEPS.row(NETWORKS[network]).reported[UCLA.name]
         steps = _steps(network)
         keys = [row.experiment(UCLA, profile).key for row in steps.values()]
-        all_runs = recorded_experiments([*steps.values()], UCLA, profile, store)
-        for (step, key), later, each in zip(
-            zip(steps, keys, strict=True), [*keys[1:], ""], all_runs, strict=True
+        for (step, row), key, later in zip(
+            steps.items(), keys, [*keys[1:], ""], strict=True
         ):
-            runs = runs_of(each, store, UCLA.measure, False, None)
+            (found,) = recorded_experiments([row], UCLA, profile, store)
+            runs = runs_of(found, store, UCLA.measure, False, None)
             if runs and key != later:
                 of = summarise([*runs.values()])
                 lines.append((network, profile, step, of.mean, of.sd, of.n, paper))

@@ -41,3 +41,15 @@ def test_levels_follow_the_steps_of_each_network_and_profile(store):  # noqa: F8
     assert found["n"].tolist() == [1, 1, 2, 1]
     assert found["sd"][2] == pytest.approx(10 / math.sqrt(2))
     assert set(found["network"]) == {"Baseline0"} and set(found["paper"]) == {89.6}
+
+
+def test_a_step_may_have_runs_of_another_edition_than_the_others(store):  # noqa: F811
+    plain = OWN_TABLES["No dropout"].row("Baseline0, as recorded")
+    chosen = OWN_TABLES["Chosen preparation"].row("No Trans. (Baseline0)")
+    for seed in (0, 1):
+        former = plain.experiment(UCLA, "laptop").first_edition
+        store.put(make_record(former, seed, 0.7))
+    store.put(make_record(chosen.experiment(UCLA, "laptop"), 0, 0.8))
+    found = levels(store)
+    assert found["step"].tolist() == ["without dropout", "chosen preparation"]
+    assert found["mean"].tolist() == pytest.approx([70, 80])
