@@ -85,7 +85,11 @@ def executed_notebook() -> dict:
     cells[2].source = "An older sentence."
     cells[1].update(execution_count=1, outputs=[])
     cells[4].execution_count = 3
-    cells[4].outputs = [new_output("stream", name="stdout", text="ran with quick\n")]
+    table = {"text/markdown": "| computed | table |\n| --- | --- |\n| 1 | 2 |"}
+    cells[4].outputs = [
+        new_output("stream", name="stdout", text="ran with quick\n"),
+        new_output("display_data", data=table),
+    ]
     injected = new_code_cell(
         "profile = 'quick'",
         id="injected",
@@ -240,6 +244,7 @@ def test_page_shows_the_run(html: Path) -> None:
     shown = re.sub(r"<[^>]+>", "", page)
     assert "profile = 'laptop'" in shown.replace("&#39;", "'")
     assert page.count("cell_input") < 5, "the injected cell is not shown"
+    assert re.search(r"<th[^>]*><p>computed</p></th>", page), "a table of Markdown"
 
 
 def test_provenance_lists_the_run(html: Path) -> None:
