@@ -105,6 +105,15 @@ def executed_notebook() -> dict:
     return notebook
 
 
+def test_no_directive_is_undone_by_a_backtick_in_its_first_line() -> None:
+    pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    for path in pages:
+        text = path.read_text("utf-8")
+        if path.suffix == ".ipynb":
+            text = "\n".join("".join(c["source"]) for c in json.loads(text)["cells"])
+        assert not re.findall(r"^```\{.*`", text, re.M), path.name
+
+
 # --- one page ------------------------------------------------------------------------
 
 
