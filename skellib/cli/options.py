@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from skellib.weights import Trained
 
 TABLE_NAMES = (
-    'I to XI, fig9, "other data", "other splits", "initialisation", '
-    '"rotated clips", "rotated, camera 3", "no dropout", "author habits", '
-    '"screening", "screening folded over", "open choices", "peers", '
-    '"parts, hcn", "parts, st-gcn", "parts, ctr-gcn"'
+    'I to XI, fig9, "other data", "other splits", "initialisation", "rotated '
+    'clips", "rotated, camera 3", "no dropout", "author habits", "open choices", '
+    '"screening", "screening folded over", "confirmation", "chosen preparation", '
+    '"dropout", "aligned", "rhythm", "recipe", "best", "peers", "parts, hcn", '
+    '"parts, st-gcn", "parts, ctr-gcn"'
 )
 
 DatasetOption = Annotated[

@@ -21,6 +21,7 @@ import zipfile
 from pathlib import Path
 from unittest import mock
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import typer
@@ -249,6 +250,7 @@ def test_the_chapter_on_ones_own_data(clone, planned, capfd) -> None:
             code = re.sub(r"^plt.show\(\)$", "plt.close()", "".join(cell["source"]))
             exec(compile(code, cell["id"], "exec"), names)
             names["skellib"] = run if "skellib" in names else None
+    plt.close("all")
     ran = " ".join(words[0] for words in calls)
     assert ran == "prepare prepare train predict prepare"
     out = capfd.readouterr().out

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
@@ -32,6 +33,7 @@ SOLUTIONS = [
 def test_a_solution_holds(code: str) -> None:
     assert "assert " in code, "a solution checks what it says"
     exec(code, {})
+    plt.close("all")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -6,7 +6,6 @@ the network of the profile quick is made smaller still.
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from skellib.__main__ import main
 from skellib.data import PackedDataset, load
 from skellib.paths import packed_path
 from skellib.records import RecordStore
-from skellib.reproduction import cells, render, results
+from skellib.reproduction import cells, render, results, rhythm
 from skellib.reproduction.plan import store_for
 from tests.fake_raw import kinetics, ntu, nucla, sysu
 
@@ -172,7 +171,7 @@ def test_kinetics(place: Path, skellib: Run, root: Path) -> None:
     text = cells_of("VIII", "Kinetics-Frequency")["w/ rFA"]
     assert text == "not run: its classes are not chosen yet"
     assert printed(skellib, "VIII", "kinetics").count("measured, quick network") == 3
-    chosen = frequency_classes(root, packed)
+    chosen = frequency_classes(packed)
     assert chosen and set(chosen) <= set(packed.label.tolist())
     assert len(chosen) >= 2 and {0, 33} & set(chosen)
     table = results.get_table("VIII")
@@ -182,17 +181,9 @@ def test_kinetics(place: Path, skellib: Run, root: Path) -> None:
     assert shown["quick: measured"].str.startswith("measured").all()
 
 
-def frequency_classes(root: Path, packed: PackedDataset) -> list[int]:
-    """The classes with a peak by the rule of chapter 12, the highest first."""
-    notebook = json.loads((root / "notebooks/12_frequency_attention.ipynb").read_text())
-    code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
-    (first,) = (i for i, cell in enumerate(code) if cell.startswith("train, _ = load"))
-    (last,) = (i for i, cell in enumerate(code) if "ranked = " in cell)
-    imports = next(cell for cell in code if cell.startswith("import pandas"))
-    names: dict = {"datasets": [packed.key]}
-    for cell in (imports, *code[first : last + 1]):
-        exec(cell, names)
-    ranked = names["ranked"]
+def frequency_classes(packed: PackedDataset) -> list[int]:
+    """The classes with a peak, the highest first."""
+    ranked = rhythm.rank(packed)
     return [packed.classes.index(name) for name in ranked.index[ranked["score"] > 0]]
 
 
