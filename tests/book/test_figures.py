@@ -97,10 +97,10 @@ def test_figures_leave_rcparams_and_pyplot_alone():
     import matplotlib as mpl
     from matplotlib import pyplot
 
-    before = dict(mpl.rcParams)
+    before, open_figures = dict(mpl.rcParams), pyplot.get_fignums()
     figures.layout_sketch(KINECT)
     assert dict(mpl.rcParams) == before
-    assert pyplot.get_fignums() == []
+    assert pyplot.get_fignums() == open_figures
     with mpl.rc_context():
         figures.style()
         assert mpl.rcParams["font.family"] == ["DejaVu Sans"]
