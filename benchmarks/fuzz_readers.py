@@ -274,7 +274,7 @@ def work(task: tuple[int, int, int, str | None]) -> dict:
     place = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=place) as folder:
         top = Path(folder)
-        readers = targets(top / "seeds", Path(samples) if samples else None)
+        readers = targets(top / "seeds", Path(samples).resolve() if samples else None)
         (top / "in").mkdir()
         for target in readers:  # or every refusal below would say nothing
             for seed_files in target.seeds:
