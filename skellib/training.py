@@ -312,7 +312,7 @@ def _build_network(
     """Build the network in the memory format of the device, compiled if configured."""
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)
-    network = _possible_network(experiment, seed, train_set)
+    network = _possible_network(experiment, seed, train_set, fabric.device)
     memory_format = execution.memory_format(fabric.device)
     network.to(memory_format=memory_format)  # type: ignore[call-overload]
     if execution.compile:
@@ -368,11 +368,12 @@ def _clip_gradients(
 
 
 def _possible_network(
-    experiment: Experiment, seed: int, train_set: PackedDataset
+    experiment: Experiment, seed: int, train_set: PackedDataset, device: torch.device
 ) -> nn.Module:
     """Build a network, and make sure that it can be trained on its smallest batch.
 
-    Each setting may be possible, and all of them together not.
+    Each setting may be possible, and all of them together not. For a GPU only shapes
+    are checked: a forward pass at the paper's size takes a CPU many seconds.
 
     Raises:
         InputError: if it cannot.
@@ -382,9 +383,10 @@ def _possible_network(
         smallest = len(train_set) % experiment.training.batch_size
         clips = smallest or min(len(train_set), experiment.training.batch_size)
         shape = (clips, train_set.channels, experiment.preprocessing.frames)
-        x = torch.zeros(*shape, train_set.layout.size, train_set.bodies)
+        where = "cpu" if device.type == "cpu" else "meta"
+        x = torch.zeros(*shape, train_set.layout.size, train_set.bodies, device=where)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            copy.deepcopy(network)(x)
+            copy.deepcopy(network).to(where)(x)
     except (RuntimeError, ValueError, OverflowError, MemoryError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(

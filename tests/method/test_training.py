@@ -18,7 +18,13 @@ from skellib.errors import InputError
 from skellib.evaluation import predict
 from skellib.experiment import final_model
 from skellib.records import RecordStore
-from skellib.training import Execution, TrainingError, nesterov, train
+from skellib.training import (
+    Execution,
+    TrainingError,
+    _possible_network,
+    nesterov,
+    train,
+)
 from skellib.weights import build_model, load_model, weights_path
 
 CPU = Execution(accelerator="cpu", threads=1, evaluate_every=2)
@@ -193,6 +199,23 @@ def test_killed_by_the_system(undisturbed, experiment, data, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert numbers(run(experiment, data, tmp_path)) == numbers(undisturbed[1])
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_settings_that_cannot_go_together_are_refused(experiment, data, device):
+    """For a GPU without one: shapes are checked there without computing."""
+    for changes in ({"preprocessing.frames": 1}, {"preprocessing.frames": 3}):
+        with pytest.raises(InputError, match="no network can be trained"):
+            _possible_network(
+                experiment.replace(**changes), 0, data[0], torch.device(device)
+            )
+    built = _possible_network(experiment, 0, data[0], torch.device(device))
+    expected = build_model(experiment, data[0], 0)
+    assert all(p.device.type == "cpu" for p in built.parameters())
+    for (name, value), other in zip(
+        built.state_dict().items(), expected.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(value, other, rtol=0, atol=0, msg=name)
 
 
 def test_damaged_and_foreign_checkpoints_are_refused(experiment, data, tmp_path):
