@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skellib.errors import InputError
-from skellib.experiment import Experiment, final_model
+from skellib.experiment import final_model
 from skellib.paths import atomic_write, project_root
 from skellib.records import RecordStore
 from skellib.reproduction.cells import SIZES, difference_text
@@ -14,8 +14,8 @@ from skellib.reproduction.claims import judge_all
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, STEPS
 from skellib.reproduction.paper_tables import BASELINE_0, UCLA, Changes
 from skellib.reproduction.report import COMPONENTS, ROTATED_STEPS, verdict_counts
-from skellib.reproduction.results import compare_in_table, shown_records
-from skellib.statistics import Summary, summarise
+from skellib.reproduction.results import accuracy, compare_in_table
+from skellib.statistics import Summary
 
 FINAL, RAW = "SLnL-rFA+ML", "No Trans. (Baseline0)"
 
@@ -33,12 +33,6 @@ class Level:
     label: str
     paper: float | None
     measured: Summary | None
-
-
-def _accuracy(experiment: Experiment, store: RecordStore) -> Summary | None:
-    """Summarise the runs of an experiment, in per cent."""
-    records = shown_records(experiment, store)
-    return summarise([100 * r.test.top1 for r in records]) if records else None
 
 
 def levels(store: RecordStore) -> list[Level]:
@@ -59,7 +53,7 @@ def levels(store: RecordStore) -> list[Level]:
         Level(
             f"{label}, {SIZES[profile]}",
             printed,
-            _accuracy(final_model(UCLA.dataset, profile).replace(**changes), store),
+            accuracy(final_model(UCLA.dataset, profile).replace(**changes), store),
         )
         for label, profile, changes, printed in asked
     ]

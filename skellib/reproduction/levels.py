@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import product, zip_longest
 
 import pandas as pd
 
 from skellib.records import RecordStore
 from skellib.reproduction.own_tables import OWN_TABLES, STEPS
 from skellib.reproduction.paper_tables import UCLA, Row
-from skellib.reproduction.results import recorded_experiments, runs_of
-from skellib.statistics import summarise
+from skellib.reproduction.results import accuracy
 
-NETWORKS = {
-    "Baseline0": "No Trans. (Baseline0)",
-    "Final model": "SLnL-rFA+ML",
-}
+NETWORKS = {"Baseline0": STEPS.rows[0], "Final model": STEPS.rows[-1]}
 """Networks whose level is followed, and their rows in the paper."""
 
 
 def _steps(network: str) -> dict[str, Row]:
     """Return the rows of a network, each with one step more than the one before."""
     plain, habits = OWN_TABLES["No dropout"], OWN_TABLES["Author habits"]
+    prepared = OWN_TABLES["Chosen preparation"]
     return {
         "the text": habits.row(f"{network}, the text"),
         "without dropout": plain.row(f"{network}, as recorded"),
         "rotated clips": plain.row(f"{network}, rotated"),
-        "chosen preparation": OWN_TABLES["Chosen preparation"].row(NETWORKS[network]),
+        "chosen preparation": prepared.row(NETWORKS[network].label),
     }
 
 
@@ -41,16 +38,12 @@ def levels(store: RecordStore) -> pd.DataFrame:
     """
     lines = []
     for network, profile in product(NETWORKS, ("full", "laptop")):
-        paper = STEPS.row(NETWORKS[network]).reported[UCLA.name]
+        paper = NETWORKS[network].reported[UCLA.name]
         steps = _steps(network)
-        keys = [row.experiment(UCLA, profile).key for row in steps.values()]
-        for (step, row), key, later in zip(
-            steps.items(), keys, [*keys[1:], ""], strict=True
-        ):
-            (found,) = recorded_experiments([row], UCLA, profile, store)
-            runs = runs_of(found, store, UCLA.measure, False, None)
-            if runs and key != later:
-                of = summarise([*runs.values()])
+        runs = [row.experiment(UCLA, profile) for row in steps.values()]
+        for step, run, later in zip_longest(steps, runs, runs[1:]):
+            of = accuracy(run, store)
+            if of is not None and (later is None or run.key != later.key):
                 lines.append((network, profile, step, of.mean, of.sd, of.n, paper))
     names = ["network", "profile", "step", "mean", "sd", "n", "paper"]
     return pd.DataFrame(lines, columns=names)

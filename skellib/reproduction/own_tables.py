@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -37,6 +38,12 @@ _OTHER_DATA = Table(
     ),
     baseline="Baseline0",
 )
+
+
+def _changed(rows: Sequence[Row], changes: Changes) -> tuple[Row, ...]:
+    """Return rows with further settings changed, without the paper's numbers."""
+    return tuple(Row(r.label, {}, {**(r.changes or {}), **changes}) for r in rows)
+
 
 HELD_OUT = Column("N-UCLA, held-out subjects", "nucla", "validation")
 """For choosing settings; it does not use view 3, the test set."""
@@ -90,7 +97,7 @@ _OTHER_SPLITS = Table(
     "Other splits",
     "The transforms of Table V by other splits of N-UCLA's training views",
     (HELD_OUT, *CAMERAS),
-    tuple(Row(row.label, {}, row.changes) for row in TABLES["V"].rows),
+    _changed(TABLES["V"].rows, {}),
     baseline=TABLES["V"].baseline,
 )
 
@@ -170,10 +177,7 @@ _ROTATED_CAMERA_3 = Table(
     "Rotated, camera 3",
     "The paper's steps, trained on clips rotated as chosen",
     (UCLA,),
-    tuple(
-        Row(row.label, {}, {**(row.changes or {}), **CHOSEN_ROTATION})
-        for row in STEPS.rows
-    ),
+    _changed(STEPS.rows, CHOSEN_ROTATION),
     baseline=STEPS.baseline,
 )
 
@@ -256,17 +260,12 @@ CHOSEN_PREPARATION: Changes = {
 """What "Screening" chooses, by :func:`skellib.reproduction.design.choose`."""
 PREPARED: Changes = {"model.dropout": 0.0, **CHOSEN_PREPARATION}
 """The chosen preparation in both profiles: the screening began without dropout."""
-_MAIN: dict[str, Changes] = {
-    "Baseline0": BASELINE_0,
-    "Baseline1": BASELINE_1,
-    "Final model": SLNL_RFA_ML,
-}
 _CONFIRMATION = Table(
     "Confirmation",
     "Preparations that other cameras chose, on the splits of the screening",
     UNTWINNED_CAMERAS,
     tuple(
-        Row(f"{name}, {label}", {}, {**_MAIN[name], **_NO_DROPOUT, **changes})
+        Row(f"{name}, {label}", {}, {**_CHAIN[name], **_NO_DROPOUT, **changes})
         for name in ("Baseline0", "Baseline1")
         for label, changes in (
             ("as recorded", {}),
@@ -281,23 +280,14 @@ _PREPARED = Table(
     "Chosen preparation",
     "The paper's steps with the chosen preparation",
     (UCLA, UNTWINNED),
-    tuple(
-        Row(row.label, {}, {**(row.changes or {}), **PREPARED}) for row in STEPS.rows
-    ),
+    _changed(STEPS.rows, PREPARED),
     baseline=STEPS.baseline,
 )
 _ALIGNED = Table(
     "Aligned",
     "The transforms of Table V on clips that face the camera",
     (UCLA,),
-    tuple(
-        Row(
-            row.label,
-            {},
-            {**(row.changes or {}), **_NO_DROPOUT, "preprocessing.align": "yaw"},
-        )
-        for row in TABLES["V"].rows
-    ),
+    _changed(TABLES["V"].rows, {**_NO_DROPOUT, "preprocessing.align": "yaw"}),
     baseline=TABLES["V"].baseline,
 )
 RHYTHM = Table(
@@ -354,26 +344,16 @@ RECIPE = Table(
 )
 CHOSEN_STEPS: tuple[str, ...] | None = None
 """Steps that "Recipe" chooses, by :func:`skellib.reproduction.recipe.choose`."""
+_CHOSEN_RECIPE: Changes = {
+    name: value
+    for step in CHOSEN_STEPS or ()
+    for name, value in RECIPE_STEPS[step].items()
+}
 _BEST = Table(
     "Best",
     "The recipe on camera 3, a stream a row",
     (UCLA, UNTWINNED),
-    tuple(
-        Row(
-            label,
-            {},
-            {
-                k: v
-                for each in (
-                    _RAW,
-                    *(RECIPE_STEPS[step] for step in CHOSEN_STEPS or ()),
-                    changes,
-                )
-                for k, v in each.items()
-            },
-        )
-        for label, changes in STREAMS.items()
-    ),
+    _changed([RECIPE.row(stream) for stream in STREAMS], _CHOSEN_RECIPE),
     baseline="Joints",
 )
 # Networks of other papers on the same clips, by cross-entropy and, unless said, by our

@@ -21,7 +21,7 @@ from skellib.reproduction.paper_tables import (
     Table,
 )
 from skellib.simultaneous import RowComparisons, compare_rows
-from skellib.statistics import Difference, paired
+from skellib.statistics import Difference, Summary, paired, summarise
 
 
 def get_table(number: str) -> Table:
@@ -110,6 +110,16 @@ def shown_records(experiment: Experiment, store: RecordStore) -> list[RunRecord]
     """Return the records of an experiment, or of its first edition if that has more."""
     present, former = store.of(experiment), store.of(experiment.first_edition)
     return former if len(former) > len(present) else present
+
+
+def accuracy(experiment: Experiment, store: RecordStore) -> Summary | None:
+    """Summarise the top-1 accuracy of an experiment's runs, in per cent.
+
+    Returns:
+        None without a run.
+    """
+    records = shown_records(experiment, store)
+    return summarise([100 * r.test.top1 for r in records]) if records else None
 
 
 def unit_of(column: Column) -> str:
