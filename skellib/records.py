@@ -406,3 +406,27 @@ class RecordStore:
         folder = self.folder / experiment.dataset
         found = folder.glob(f"{experiment.key}-seed*.json")
         return sorted(map(read_record, found), key=lambda record: record.seed)
+
+
+class ReadOnce(RecordStore):
+    """Read the records of an experiment from disk only once.
+
+    Records that are added later are not seen.
+
+    Args:
+        store: the store to read from.
+    """
+
+    def __init__(self, store: RecordStore) -> None:
+        super().__init__(store.folder)
+        self._known: dict[str, list[RunRecord]] = {}
+
+    def of(self, experiment: Experiment) -> list[RunRecord]:
+        """Return the records of an experiment, ordered by seed."""
+        if experiment.key not in self._known:
+            self._known[experiment.key] = super().of(experiment)
+        return self._known[experiment.key]
+
+    def count(self, experiment: Experiment) -> int:
+        """Count the recorded runs of an experiment."""
+        return len(self.of(experiment))

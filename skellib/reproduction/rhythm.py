@@ -15,7 +15,7 @@ import torch
 from skellib.batches import DeviceClips
 from skellib.data import PackedDataset
 from skellib.errors import InputError
-from skellib.records import RecordStore
+from skellib.records import ReadOnce, RecordStore
 from skellib.reproduction.paper_tables import Column, Table
 from skellib.reproduction.render import runs_by_seed
 from skellib.settings import PreprocessingConfig
@@ -110,7 +110,7 @@ def gains(
     Raises:
         InputError: if no seed of both rows is recorded.
     """
-    ranked = rank(train_set)
+    ranked, store = rank(train_set), ReadOnce(store)
     found = [
         _gain(table, column, store, profile, [name], train_set) for name in ranked.index
     ]

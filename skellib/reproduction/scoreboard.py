@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from skellib.data import PROTOCOLS
-from skellib.experiment import Experiment
-from skellib.records import RecordStore, RunRecord, file_name
+from skellib.records import ReadOnce, RecordStore, RunRecord, file_name
 from skellib.reproduction.cells import (
     COUNTED_UNITS,
     DATA_ON_REQUEST,
@@ -266,24 +265,6 @@ def _line(
     }
 
 
-class _ReadOnce(RecordStore):
-    """Read the records of an experiment only once."""
-
-    def __init__(self, store: RecordStore) -> None:
-        super().__init__(store.folder)
-        self._known: dict[str, list[RunRecord]] = {}
-
-    def of(self, experiment: Experiment) -> list[RunRecord]:
-        """Return the records of an experiment, ordered by seed."""
-        if experiment.key not in self._known:
-            self._known[experiment.key] = super().of(experiment)
-        return self._known[experiment.key]
-
-    def count(self, experiment: Experiment) -> int:
-        """Count the recorded runs of an experiment."""
-        return len(self.of(experiment))
-
-
 def board(store: RecordStore) -> pd.DataFrame:
     """Return the scoreboard: a line for each row of the paper's tables with records.
 
@@ -300,7 +281,7 @@ def board(store: RecordStore) -> pd.DataFrame:
     Raises:
         InputError: if a record cannot be used.
     """
-    store = _ReadOnce(store)
+    store = ReadOnce(store)
     recorded = {path.parent.name for path in store.folder.glob("*/*.json")}
     lines = [
         {**_line(table, label, column, profile, measured)}
