@@ -61,55 +61,21 @@ NEVER = {"devices", "nodes", "workers", "compile", "compare", "help"}
 """Options that are not tried: they start processes, or take long."""
 NUMBERS = ["-1", "0", "1", "2", "3", "1e3", "10000000000000000000000", "x", "", "1.5"]
 VALUES = [
-    *(
-        "0",
-        "1",
-        "-1",
-        "2",
-        "0.5",
-        "1.5",
-        "None",
-        "True",
-        "nan",
-        "inf",
-        "1e309",
-        "x",
-        "",
-    ),
-    *(
-        "(1,2)",
-        "()",
-        "[]",
-        "{}",
-        "'a'",
-        "none",
-        "all",
-        "10**9",
-        "(4,4)",
-        "(4,4,4)",
-        "3",
-    ),
-    *("4", "'t'", "('t',)", "('x','y')", "spatio_temporal", "cross_entropy", "\ud800"),
+    *"0 1 -1 2 0.5 1.5 None True nan inf 1e309 x".split(),
+    "",
+    *"(1,2) () [] {} 'a' none all 10**9 (4,4) (4,4,4) 3 4 't' ('t',)".split(),
+    *"('x','y') spatio_temporal cross_entropy \ud800".split(),
 ]
 WORDS = [
-    *("", "x", "synthetic", "mine", "nucla", "ntu", "custom", "../up", "a b", "é", "V"),
-    *("XI", "fig9", "quick", "laptop", "full", "cross_subject", "cross_view", "given"),
-    *("given.x", "random", "float16", "int8", "text", "csv", "json", "pyskl", "stgcn"),
-    *(
-        "ctrgcn",
-        "body25",
-        "ntu25",
-        "16-mixed",
-        "bf16-mixed",
-        "cpu",
-        "cuda",
-        "tpu",
-        "01",
-    ),
-    *("frequency", "embedding", "rotation", "-", "--", "a" * 300, "IV", "SLnL-rFA+ML"),
+    "",
+    *"x synthetic mine nucla ntu custom ../up".split(),
+    "a b",
+    *"é V XI fig9 quick laptop full cross_subject cross_view given given.x".split(),
+    *"random float16 int8 text csv json pyskl stgcn ctrgcn body25 ntu25".split(),
+    *"16-mixed bf16-mixed cpu cuda tpu 01 frequency embedding rotation - --".split(),
+    "a" * 300,
+    *"IV SLnL-rFA+ML".split(),
 ]
-
-
 SENSIBLE: dict[str, list[str]] = {
     "dataset": ["mine", "synthetic"],
     "datasets": ["mine", "synthetic"],
