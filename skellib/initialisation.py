@@ -9,6 +9,7 @@ their initialisation.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,14 @@ import torch
 from torch import nn
 
 from skellib.variants import INITIALISATIONS
+
+TURN = threading.RLock()
+"""Lock of the threads that train in this process.
+
+It is held while a network is initialised and while a pass is launched or captured.
+These use PyTorch's global generators and choice of attention kernels, and nothing may
+be drawn from the device's generator while another thread captures.
+"""
 
 
 def uniform(weight: torch.Tensor) -> None:
@@ -86,9 +95,12 @@ def layer_seed(seed: int, name: str) -> int:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed PyTorch's global generator inside the block; then restore its state."""
+    """Seed PyTorch's global generator inside the block; then restore its state.
+
+    Other threads wait, since they share the generator.
+    """
     gpus = list(range(torch.cuda.device_count()))  # manual_seed reaches them too
-    with torch.random.fork_rng(devices=gpus):
+    with TURN, torch.random.fork_rng(devices=gpus):
         torch.manual_seed(seed)
         yield
 

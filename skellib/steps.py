@@ -11,7 +11,6 @@ device then executes their graphs at the same time. Threads launch them in turns
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,16 +21,9 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from skellib.errors import InputError
+from skellib.initialisation import TURN
 from skellib.losses import objective
 from skellib.settings import LossConfig
-
-TURN = threading.RLock()
-"""Lock of the threads that train in this process.
-
-It is held while a network is initialised and while a pass is launched or captured.
-These use PyTorch's global generators and choice of attention kernels, and nothing may
-be drawn from the device's generator while another thread captures.
-"""
 
 Result = TypeVar("Result")
 
@@ -166,7 +158,8 @@ class Step:
         """
         logits = self.model(x)
         loss = objective(logits, y, **self.loss_settings)
-        self.fabric.backward(loss)
+        with TURN:  # Fabric marks a backward pass in a variable of the process
+            self.fabric.backward(loss)
         return loss.detach(), logits["fused"].detach()
 
 

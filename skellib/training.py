@@ -35,12 +35,13 @@ from skellib.data import PackedDataset, without_leakage
 from skellib.errors import InputError
 from skellib.evaluation import assess, predict
 from skellib.experiment import Experiment
+from skellib.initialisation import TURN
 from skellib.paths import check_writable
 from skellib.processes import end_with_parent
 from skellib.provenance import stamp
 from skellib.records import Epoch, RecordStore, RunRecord, TestLogits
 from skellib.settings import TrainingConfig
-from skellib.steps import TURN, Execution
+from skellib.steps import Execution
 from skellib.variants import OPTIMIZERS
 from skellib.weights import build_model, save_weights, weights_path
 

@@ -110,6 +110,20 @@ def test_one_thread_at_a_time_launches_or_captures():
     assert most == [1] * 18
 
 
+def test_threads_share_the_mark_of_a_backward_pass():
+    """Fabric refuses a backward pass that it did not mark, in half precision."""
+
+    def losses(module):
+        fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+        step = Step(fabric, fabric.setup(module), SETTINGS)
+        return [step(x, y)[0].item() for x, y in batches((4,) * 10)]
+
+    networks = [network() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(losses, networks))
+    assert found == [losses(network())] * 3
+
+
 class ImitatedGraph:
     """Replay a step as a CUDA graph does, in the memory used during capture.
 

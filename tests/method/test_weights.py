@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -77,6 +79,17 @@ def test_the_global_generator_is_left_as_it_was(data):
     for draws in ("keyed", "sequential"):
         build_model(TINY.replace(**{"training.draws": draws}), data[0], seed=3)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("draws", ["keyed", "sequential"])
+def test_threads_do_not_disturb_each_other(data, draws):
+    """Networks built at the same time once shared PyTorch's generator."""
+    experiment = TINY.replace(**{"training.draws": draws})
+    seeds = [0, 1, 2] * 4
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda seed: drawn(experiment, data, seed), seeds))
+    for seed, weights in zip(seeds, found, strict=True):
+        assert not differing(weights, drawn(experiment, data, seed))
 
 
 # --- keyed initialisation ------------------------------------------------------------
