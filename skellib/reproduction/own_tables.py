@@ -356,6 +356,8 @@ _BEST = Table(
     _changed([RECIPE.row(stream) for stream in STREAMS], _CHOSEN_RECIPE),
     baseline="Joints",
 )
+UNDECIDED = () if CHOSEN_STEPS is not None else (_BEST,)
+"""Tables without runs to do, since another table has not chosen their settings yet."""
 # Networks of other papers on the same clips, by cross-entropy and, unless said, by our
 # optimiser and schedule; HCN's paper has the same. Dropout is that of the papers: of
 # HCN after its later layers, of ST-GCN at the end of each unit (Section 4.1), of the

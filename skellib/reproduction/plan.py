@@ -20,6 +20,7 @@ from skellib.reproduction.own_tables import (
     OTHER_DATASETS,
     OWN_TABLES,
     PREPARED,
+    UNDECIDED,
 )
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
@@ -100,13 +101,16 @@ def runs(
         root: folder of packed data sets, as in :func:`skellib.data.load`.
 
     Raises:
-        InputError: if a table or the profile is unknown, or a data set has not been
-            prepared.
+        InputError: if a table or the profile is unknown, a table waits for the choice
+            of another one, or a data set has not been prepared.
     """
     if profile not in SEEDS:
         raise InputError(f"profile {profile!r} is none of {', '.join(SEEDS)}")
     chosen = [get_table(name) for name in tables or TABLES]
-    extra = [] if tables else list(OWN_TABLES.values())
+    extra = [] if tables else [t for t in OWN_TABLES.values() if t not in UNDECIDED]
+    for table in chosen:
+        if table in UNDECIDED:
+            raise InputError(f"{table.number}: its settings have not been chosen yet")
     found: list[tuple[Table, Column]] = []
     ours: list[tuple[Table, Column]] = []
     for dataset in _datasets(datasets, profile, root):

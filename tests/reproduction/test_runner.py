@@ -37,7 +37,7 @@ from skellib.reproduction.estimates import (
 from skellib.reproduction.execute import RunError, ensure_records, run_within_budget
 from skellib.reproduction.locks import run_lock
 from skellib.reproduction.notebooks import NotebookError, execute
-from skellib.reproduction.own_tables import OWN_TABLES, PREPARED
+from skellib.reproduction.own_tables import OWN_TABLES, PREPARED, UNDECIDED
 from skellib.reproduction.paper_tables import TABLES
 from skellib.reproduction.plan import Run
 from skellib.training import Execution, TrainingError
@@ -134,14 +134,15 @@ def test_runs_are_unique_and_in_order_of_value(root):
         for table in TABLES.values()
         for key in coverage.expected_experiments(table, "nucla", "full")
     }
+    decided = [each for each in OWN_TABLES.values() if each not in UNDECIDED]
     own = {
         key
-        for table in OWN_TABLES.values()
+        for table in decided
         if any(column.dataset == "nucla" for column in table.columns)
         for key in coverage.expected_experiments(table, "nucla", "full")
     }
     most = dict.fromkeys(rows, 5)  # seeds, the most that a table asks for
-    for table in OWN_TABLES.values():
+    for table in decided:
         for key in coverage.expected_experiments(table, "nucla", "full"):
             most[key] = max(most.get(key, 0), table.seeds or 5)
     # Each part with its seeds; what an earlier part has does not come again.
@@ -166,6 +167,18 @@ def test_runs_of_some_tables_and_seeds(root):
     # Of the headline the table has only the final model and the one before.
     assert [run.label for run in runs[:2]] == ["X MTL w/o ML", "X MTL w/ ML"]
     assert "nucla cross_view  X MTL w/ ML  seed 0" in map(str, runs)
+
+
+def test_a_table_waits_until_its_settings_are_chosen(root, monkeypatch):
+    best = OWN_TABLES["Best"]
+    monkeypatch.setattr(plan, "UNDECIDED", ())
+    assert len(plan.runs(["best"], ["nucla"], "laptop", 1, root)) == 6
+    queue = set(plan.runs(datasets=["nucla"], profile="laptop", root=root))
+    monkeypatch.setattr(plan, "UNDECIDED", (best,))
+    with pytest.raises(InputError, match="Best: its settings have not been chosen"):
+        plan.runs(["best"], ["nucla"], "laptop", 1, root)
+    fewer = set(plan.runs(datasets=["nucla"], profile="laptop", root=root))
+    assert fewer < queue and {run.label.split()[0] for run in queue - fewer} == {"Best"}
 
 
 def test_every_fold_is_a_run(root):
