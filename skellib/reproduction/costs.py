@@ -222,7 +222,7 @@ def benchmark(name: str) -> dict[str, Any]:
     """
     path = project_root() / "benchmarks" / "results" / f"{name}.json"
     if not path.is_file():
-        raise InputError(f"{path}: no such file; run `make bench`")
+        raise InputError(f"{path}: no such file; run `python -m benchmarks.{name}`")
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 

@@ -101,7 +101,7 @@ def test_the_whole_paper(monkeypatch):
 def test_a_benchmark_that_was_not_run(monkeypatch, tmp_path):
     assert costs.benchmark("ntu_parsing")["files"] > 0
     monkeypatch.setenv("SKELLIB_ROOT", str(tmp_path))
-    with pytest.raises(InputError, match="run `make bench`"):
+    with pytest.raises(InputError, match="run `python -m benchmarks"):
         costs.benchmark("ntu_parsing")
 
 
