@@ -504,6 +504,27 @@ def sampling_table(
     return pd.DataFrame.from_dict(lines, orient="index", columns=list(names))
 
 
+def sampling_text(
+    row: Row,
+    other: Row,
+    column: Column,
+    store: RecordStore,
+    profile: str = "laptop",
+) -> pd.DataFrame:
+    """Return :func:`sampling_table` for a report, on all and on clean test clips."""
+    found = pd.concat(
+        {
+            name: sampling_table(row, other, column, store, profile, clean=clean)
+            for name, clean in (("all", False), ("clean", True))
+        },
+        names=["test clips", "drawn anew"],
+    )
+    points = found[["mean", "low", "high"]].map(
+        lambda each: "–" if pd.isna(each) else signed(each)
+    )
+    return points.assign(n=found["n"].astype(int)).reset_index()
+
+
 # Rows, steps and levels
 
 

@@ -173,6 +173,11 @@ def test_differences_by_clip(store):
     clean = report.sampling_table(*pair[:3], store, clean=True)
     assert list(clean.index) == ["seeds", "clips"]
     assert clean.loc["clips", ["n", "mean"]].tolist() == pytest.approx([3, 50 / 3])
+    text = report.sampling_text(*pair[:3], store)
+    assert list(text["test clips"]) == ["all", "all", "clean", "clean"]
+    assert list(text["drawn anew"]) == ["seeds", "clips"] * 2
+    assert list(text["n"]) == [3, 4, 3, 3]
+    assert list(text["mean"])[1::2] == ["+25.0", "+16.7"]
     with pytest.raises(InputError, match="subject: 3 of 4"):
         report.sampling_table(*pair[:3], store, subject=np.arange(3))
 
