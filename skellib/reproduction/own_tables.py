@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from skellib.experiment import AUTHOR_HABITS, PROFILES
-from skellib.reproduction.design import HALF, screening_rows
+from skellib.reproduction.design import FACTORS, HALF, screening_rows
 from skellib.reproduction.paper_tables import (
     BASELINE_0,
     BASELINE_1,
@@ -253,28 +253,51 @@ _SCREENING = tuple(
         strict=True,
     )
 )
-CHOSEN_PREPARATION: Changes = {
-    "preprocessing.max_yaw": 60,
-    "model.normalisation": "joints",
+
+
+def _high(*names: str) -> Changes:
+    """Return the settings of some factors of the screening at their high levels."""
+    high = {factor.name: factor.high for factor in FACTORS}
+    return {setting: value for name in names for setting, value in high[name].items()}
+
+
+SCREENED_FIRST = _high("yaw", "normalisation")
+"""What the first half of the screening chooses, by :func:`design.choose`."""
+SCREENED = _high("epochs", "normalisation")
+"""What both halves choose, by the same rule."""
+CANDIDATES: dict[str, Changes] = {
+    "as recorded": {},
+    "rotated": CHOSEN_ROTATION,
+    "as screened at first": SCREENED_FIRST,
+    "as screened": SCREENED,
+    "as screened, rotated": {**SCREENED, **CHOSEN_ROTATION},
 }
-"""What "Screening" chooses, by :func:`skellib.reproduction.design.choose`."""
-PREPARED: Changes = {"model.dropout": 0.0, **CHOSEN_PREPARATION}
-"""The chosen preparation in both profiles: the screening began without dropout."""
-_CONFIRMATION = Table(
+"""Preparations among which "Confirmation" decides: those that splits without view 3
+chose, and the two that were chosen in different ways together."""
+CONFIRMATION = Table(
     "Confirmation",
-    "Preparations that other cameras chose, on the splits of the screening",
+    "Candidates for the preparation, on the splits of the screening",
     UNTWINNED_CAMERAS,
     tuple(
-        Row(f"{name}, {label}", {}, {**_CHAIN[name], **_NO_DROPOUT, **changes})
-        for name in ("Baseline0", "Baseline1")
-        for label, changes in (
-            ("as recorded", {}),
-            ("rotated", CHOSEN_ROTATION),
-            ("as screened", CHOSEN_PREPARATION),
+        Row(
+            f"{name}, {label}",
+            {},
+            {**_CHAIN[name], **_NO_DROPOUT, **changes},
+            profiles=("laptop",),
         )
+        for name in ("Baseline0", "Baseline1")
+        for label, changes in CANDIDATES.items()
     ),
     baseline="Baseline0, as recorded",
+    seeds=3,
 )
+CHOSEN: str | None = None
+"""The candidate that "Confirmation" chooses, by :func:`preparation.confirmed`."""
+CHOSEN_PREPARATION = CANDIDATES[CHOSEN] if CHOSEN else SCREENED_FIRST
+"""The preparation of camera 3; until "Confirmation" has chosen one, that of the first
+half, which has been tried there."""
+PREPARED: Changes = {"model.dropout": 0.0, **CHOSEN_PREPARATION}
+"""The chosen preparation in both profiles: the screening began without dropout."""
 UNTWINNED = Column("N-UCLA, untwinned", "nucla", "cross_view_untwinned")
 _PREPARED = Table(
     "Chosen preparation",
@@ -356,7 +379,11 @@ _BEST = Table(
     _changed([RECIPE.row(stream) for stream in STREAMS], _CHOSEN_RECIPE),
     baseline="Joints",
 )
-UNDECIDED = () if CHOSEN_STEPS is not None else (_BEST,)
+UNDECIDED = tuple(
+    table
+    for table, chosen in ((_PREPARED, CHOSEN), (_BEST, CHOSEN_STEPS))
+    if chosen is None
+)
 """Tables without runs to do, since another table has not chosen their settings yet."""
 # Networks of other papers on the same clips, by cross-entropy and, unless said, by our
 # optimiser and schedule; HCN's paper has the same. Dropout is that of the papers: of
@@ -464,7 +491,7 @@ OWN_TABLES: dict[str, Table] = {
         _AUTHOR_HABITS,
         _OPEN_CHOICES,
         *_SCREENING,
-        _CONFIRMATION,
+        CONFIRMATION,
         _PREPARED,
         DROPOUT,
         _ALIGNED,

@@ -16,6 +16,7 @@ from skellib.experiment import Experiment
 from skellib.paths import data_folder, packed_path
 from skellib.records import RecordStore, RunRecord
 from skellib.reproduction.own_tables import (
+    CONFIRMATION,
     DROPOUT,
     OTHER_DATASETS,
     OWN_TABLES,
@@ -83,11 +84,13 @@ def runs(
 ) -> list[Run]:
     """List the runs that tables need, each once, most valuable first.
 
-    The order is: one seed of each main row with the chosen preparation, from the
-    baseline to the final model; one of each row of "Dropout"; the main rows with the
-    chosen preparation and up to five seeds; one seed of each main row as the paper has
-    it; one of each row; the main rows with up to five seeds; one seed of each row of
-    this book's own tables; all rows with up to three seeds; all rows with all seeds.
+    The order is: all seeds of "Confirmation", which chooses the preparation; one seed
+    of each main row with the chosen preparation, from the baseline to the final model;
+    one of each row of "Dropout"; the main rows with the chosen preparation and up to
+    five seeds; one seed of each main row as the paper has it; one of each row; the main
+    rows with up to five seeds; one seed of each row of this book's own tables; all rows
+    with up to three seeds; all rows with all seeds. A table whose settings another one
+    has not chosen yet is left out.
     Each fold of a protocol is a separate run.
 
     Args:
@@ -122,14 +125,17 @@ def runs(
     headline = _main_runs([column for _, column in found], profile, {}, rows)
     prepared = _main_runs([UCLA], profile, PREPARED, own | rows)
     both = [*found, *ours]
-    dropout = _first_runs([each for each in both if each[0] is DROPOUT], profile)
+    confirmation, dropout = (
+        _first_runs([each for each in both if each[0] is table], profile)
+        for table in (CONFIRMATION, DROPOUT)
+    )
     most = SEEDS[profile] if seeds is None else seeds
     wanted: dict[str, int] = {}
     for table, column in both:
         count = table.seeds if table.seeds and seeds is None else most
         for key in _first_runs([(table, column)], profile):
             wanted[key] = max(count, wanted.get(key, 0))
-    phases = [(prepared, 1), (dropout, 1), (prepared, 5)]
+    phases = [(confirmation, most), (prepared, 1), (dropout, 1), (prepared, 5)]
     phases += [(headline, 1), (rows, 1), (headline, 5), (own, 1)]
     phases += [(part, count) for count in (3, most) for part in (rows, own)]
     plan = (

@@ -11,8 +11,8 @@ import pandas as pd
 from skellib.records import RecordStore
 from skellib.reproduction.cells import signed
 from skellib.reproduction.design import FACTORS, HALF, Screening, analyse, levels
-from skellib.reproduction.own_tables import OWN_TABLES
-from skellib.reproduction.render import mean_accuracy
+from skellib.reproduction.own_tables import CANDIDATES, CONFIRMATION, OWN_TABLES
+from skellib.reproduction.render import mean_accuracy, runs_by_seed
 
 HALVES = ("Screening", "Screening folded over")
 """The tables with the runs of the design, in its order."""
@@ -25,7 +25,7 @@ def responses(store: RecordStore, profile: str = "laptop") -> np.ndarray:
 
 
 def first_half(store: RecordStore, profile: str = "laptop") -> Screening | None:
-    """Analyse the first half of the design, by which the preparation is chosen.
+    """Analyse the first half of the design alone.
 
     Returns:
         None if runs are missing.
@@ -42,6 +42,21 @@ def screening(store: RecordStore, profile: str = "laptop") -> Screening | None:
     """
     found = responses(store, profile)
     return analyse(found) if np.isfinite(found).all() else first_half(store, profile)
+
+
+def confirmed(store: RecordStore) -> str | None:
+    """Return the candidate with the best mean over both splits and both networks.
+
+    Returns:
+        None until each candidate has all of its seeds.
+    """
+    seeds, means = range(CONFIRMATION.seeds or 0), []
+    for column in CONFIRMATION.columns:
+        runs = runs_by_seed(CONFIRMATION, column, store, "laptop")
+        means.append(runs.reindex(columns=seeds).mean(axis=1, skipna=False))
+    rows = np.mean(means, axis=0).reshape(-1, len(CANDIDATES))  # by network
+    mean = rows.mean(axis=0)
+    return None if np.isnan(mean).any() else list(CANDIDATES)[int(mean.argmax())]
 
 
 def run_table(store: RecordStore, profile: str = "laptop") -> pd.DataFrame:

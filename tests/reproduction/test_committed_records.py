@@ -9,9 +9,13 @@ from skellib.records import RecordStore
 from skellib.reproduction import exhibits, preparation, render
 from skellib.reproduction.design import choose
 from skellib.reproduction.own_tables import (
+    CANDIDATES,
+    CHOSEN,
     CHOSEN_PREPARATION,
     CHOSEN_ROTATION,
     OWN_TABLES,
+    SCREENED,
+    SCREENED_FIRST,
 )
 from skellib.reproduction.paper_tables import TABLES, UCLA
 
@@ -56,7 +60,14 @@ def test_the_rotation_tried_on_camera_3_is_that_which_the_other_cameras_chose():
     assert CHOSEN_ROTATION.items() <= chosen.items()
 
 
-def test_the_preparation_is_that_which_the_screening_chose():
-    found = preparation.first_half(STORE)
-    assert found is not None
-    assert choose(found) == CHOSEN_PREPARATION
+def test_the_preparations_are_those_which_the_screening_chose():
+    first, both = preparation.first_half(STORE), preparation.screening(STORE)
+    assert first is not None and both is not None and both.interactions
+    assert choose(first) == SCREENED_FIRST
+    assert choose(both) == SCREENED
+
+
+def test_the_preparation_of_camera_3_is_that_which_the_confirmation_chose():
+    assert preparation.confirmed(STORE) == CHOSEN
+    expected = SCREENED_FIRST if CHOSEN is None else CANDIDATES[CHOSEN]
+    assert expected == CHOSEN_PREPARATION

@@ -37,7 +37,7 @@ from skellib.reproduction.estimates import (
 from skellib.reproduction.execute import RunError, ensure_records, run_within_budget
 from skellib.reproduction.locks import run_lock
 from skellib.reproduction.notebooks import NotebookError, execute
-from skellib.reproduction.own_tables import OWN_TABLES, PREPARED, UNDECIDED
+from skellib.reproduction.own_tables import CONFIRMATION, OWN_TABLES, PREPARED
 from skellib.reproduction.paper_tables import TABLES
 from skellib.reproduction.plan import Run
 from skellib.training import Execution, TrainingError
@@ -113,8 +113,10 @@ def wait_for(condition, process=None, seconds=60):
 # Which runs, in which order
 
 
-def test_runs_are_unique_and_in_order_of_value(root):
-    runs = plan.runs(datasets=["nucla"], profile="full", root=root)
+@pytest.mark.parametrize("profile", ["full", "laptop"])
+def test_runs_are_unique_and_in_order_of_value(root, monkeypatch, profile):
+    monkeypatch.setattr(plan, "UNDECIDED", ())
+    runs = plan.runs(datasets=["nucla"], profile=profile, root=root)
     assert len({(run.experiment.key, run.seed) for run in runs}) == len(runs)
     column = TABLES["V"].column("N-UCLA")
     chain = [
@@ -125,28 +127,29 @@ def test_runs_are_unique_and_in_order_of_value(root):
         TABLES["X"].row("MTL w/o ML"),
         TABLES["X"].row("MTL w/ ML"),
     ]
-    headline = [row.experiment(column, "full") for row in chain]
+    headline = [row.experiment(column, profile) for row in chain]
     prepared = {each.replace(**PREPARED).key for each in headline}
     headline = {each.key for each in headline}
-    dropout = coverage.expected_experiments(OWN_TABLES["Dropout"], "nucla", "full")
+    dropout = coverage.expected_experiments(OWN_TABLES["Dropout"], "nucla", profile)
+    candidates = coverage.expected_experiments(CONFIRMATION, "nucla", profile)
     rows = {
         key
         for table in TABLES.values()
-        for key in coverage.expected_experiments(table, "nucla", "full")
+        for key in coverage.expected_experiments(table, "nucla", profile)
     }
-    decided = [each for each in OWN_TABLES.values() if each not in UNDECIDED]
     own = {
         key
-        for table in decided
+        for table in OWN_TABLES.values()
         if any(column.dataset == "nucla" for column in table.columns)
-        for key in coverage.expected_experiments(table, "nucla", "full")
+        for key in coverage.expected_experiments(table, "nucla", profile)
     }
     most = dict.fromkeys(rows, 5)  # seeds, the most that a table asks for
-    for table in decided:
-        for key in coverage.expected_experiments(table, "nucla", "full"):
+    for table in OWN_TABLES.values():
+        for key in coverage.expected_experiments(table, "nucla", profile):
             most[key] = max(most.get(key, 0), table.seeds or 5)
     # Each part with its seeds; what an earlier part has does not come again.
-    parts = [(prepared, range(1)), (dropout, range(1)), (prepared, range(1, 5))]
+    parts = [(candidates, range(3)), (prepared, range(1)), (dropout, range(1))]
+    parts += [(prepared, range(1, 5))]
     parts += [(headline, range(1)), (rows, range(1)), (headline, range(1, 5))]
     parts += [(own, range(1)), (rows | own, range(1, 3)), (rows | own, range(3, 5))]
     left, done = list(runs), set()
