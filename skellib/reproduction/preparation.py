@@ -94,5 +94,12 @@ def effect_table(found: Screening | None) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns, index=[e.factor for e in effects])
 
 
+def interaction_table(found: Screening) -> pd.DataFrame:
+    """Return a line for each group of interactions, the largest first."""
+    groups = sorted(found.interactions.items(), key=lambda each: -abs(each[1]))
+    lines = [(", ".join(names), signed(points)) for names, points in groups]
+    return pd.DataFrame(lines, columns=["interactions", "together (points)"])
+
+
 def _interval(low: float, high: float) -> str:
     return f"[{signed(low)}, {signed(high)}]"

@@ -65,6 +65,10 @@ def test_the_preparations_are_those_which_the_screening_chose():
     assert first is not None and both is not None and both.interactions
     assert choose(first) == SCREENED_FIRST
     assert choose(both) == SCREENED
+    table = preparation.interaction_table(both)
+    assert table["interactions"].str.split(", ").explode().nunique() == 55
+    sizes = table["together (points)"].str.replace("−", "-").astype(float).abs()
+    assert sizes.is_monotonic_decreasing
 
 
 def test_the_preparation_of_camera_3_is_that_which_the_confirmation_chose():
