@@ -272,10 +272,10 @@ def read_json(kind: type[Model], path: Path, fault: str) -> Model | None:
     Raises:
         InputError: if the file is invalid.
     """
-    if not path.is_file():
-        return None
     try:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
     except (ValidationError, UnicodeDecodeError):
         raise InputError(f"{path}: {fault}") from None
 
@@ -364,8 +364,10 @@ class RecordStore:
         Raises:
             InputError: if the file is not a valid record.
         """
-        path = self.path(experiment, seed)
-        return read_record(path) if path.is_file() else None
+        try:
+            return read_record(self.path(experiment, seed))
+        except FileNotFoundError:
+            return None
 
     def check_writable(self, experiment: Experiment, seed: int) -> None:
         """Make sure, before a long run, that its record can be written.

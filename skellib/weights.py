@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -256,6 +257,7 @@ def _open_weights(
         raise InputError(f"{path}: is a folder; give one of its .safetensors files")
     if not Path(path).is_file():  # opening a pipe would wait forever
         raise InputError(f"{path}: not a regular file")
+    sys.audit("open", str(path), "rb", 0)  # which safe_open does not tell
     try:
         with read_errors(path), safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

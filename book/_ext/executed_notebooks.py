@@ -1,10 +1,10 @@
 """Show each notebook page with the outputs of its executed copy.
 
 A page is named after its source in notebooks/. Its prose and code come from there,
-its outputs from book/executed/<SKELLIB_EXECUTED>/ ("recorded" by default, or
-"quick"). A slim box under the title says when and where it ran. A copy that is
-missing, or whose code is not the source's, is a warning, which the strict build turns
-into an error.
+its outputs from book/executed/<SKELLIB_EXECUTED>/ ("recorded" by default, or the
+name of a profile). A slim box under the title says when and where it ran. A copy that
+is missing, whose code is not the source's, or whose records, exhibits or library have
+changed since, is a warning, which the strict build turns into an error.
 
 The directive `run-table` lists the runs of all pages. MathJax is copied from the
 installed package sphinx-mathjax-offline into the book, which then needs no network, and
@@ -13,11 +13,14 @@ so are the records of the runs, which pages link to as `../data/records/...`.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from datetime import datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -27,7 +30,7 @@ from sphinx.util.fileutil import copy_asset
 
 log = logging.getLogger(__name__)
 
-FOLDERS = ("recorded", "quick")
+FOLDERS = ("recorded", "quick", "laptop", "full")
 MATHJAX = "sphinx-mathjax-offline"
 # The renderer with its fonts in one file, and the TeX packages it loads on demand.
 MATHJAX_PARTS = ("tex-svg.js", "input/tex/extensions")
@@ -91,6 +94,8 @@ def show_executed(app, docname: str, source: list[str]) -> None:
         log.warning("%s has changed since it was executed: run it again", docname)
         return
     run = page["metadata"].get("skellib", {})
+    if said := _stale(app, docname, run):
+        log.warning("%s", said)
     box = {"cell_type": "markdown", "metadata": {}, "source": stamp_text(run)}
     page["cells"].insert(1, {**box, "id": "run-stamp"})
     source[0] = json.dumps(page)
@@ -149,11 +154,53 @@ def copy_mathjax(app, error) -> None:
         copy_asset(str(mathjax / part), str(folder))
 
 
+def offer_executed(app, error) -> None:
+    """Let readers download notebooks with their outputs (Sphinx: build-finished)."""
+    if error is not None or app.builder.format != "html":
+        return
+    for docname in app.env.found_docs:
+        source, copy = Path(app.env.doc2path(docname)), _copy_of(app, docname)
+        target = Path(app.outdir, "_sources", f"{docname}.ipynb")
+        if docname.startswith("notebooks/") and copy.exists() and target.exists():
+            both = (json.loads(p.read_text(encoding="utf-8")) for p in (source, copy))
+            if page := merge(*both):
+                target.write_text(json.dumps(page, indent=1), encoding="utf-8")
+
+
 def copy_records(app, error) -> None:
     """Keep the records of the runs beside the pages (Sphinx: build-finished)."""
     records = Path(app.srcdir, "data", "records")
     if error is None and app.builder.format == "html" and records.is_dir():
         copy_asset(str(records), str(Path(app.outdir, "data", "records")))
+
+
+def _stale(app, docname: str, run: dict) -> str:
+    """Say what has changed since a page's notebook was executed, and how to mend it."""
+    inputs, root = run.get("inputs"), Path(app.srcdir)
+    if inputs is None:
+        return ""
+    for name in (*inputs["code"], *inputs["files"]):
+        app.env.note_dependency(str(root / name))
+    found = _freshness(root).changes(inputs, root)
+    if not found:
+        return ""
+    profile = run.get("parameters", {}).get("profile", "quick")
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return (
+        f"{docname} is stale: since it was executed, {', '.join(found[:3])}{more}; run "
+        f"`python -m skellib reproduce --profile {profile} --no-train --notebooks "
+        f"{PurePosixPath(docname).name} --out {_copy_of(app, docname).parent}`"
+    ).replace(f"{root}{os.sep}", "")
+
+
+@cache
+def _freshness(root: Path) -> ModuleType:
+    """Load the library's module of that name, without its package."""
+    path = root / "skellib" / "reproduction" / "freshness.py"
+    spec = importlib.util.spec_from_file_location("freshness", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _copy_of(app, docname: str) -> Path:
@@ -203,4 +250,5 @@ def setup(app) -> dict:
     app.connect("source-read", show_executed)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", copy_records)
+    app.connect("build-finished", offer_executed)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,6 +27,14 @@ from skellib.provenance import stamp
 
 TAG = "parameters"
 
+# Run by each kernel before the first cell.
+WATCH = """
+from pathlib import Path
+from skellib.reproduction.freshness import watch
+watch(Path({root!r}), Path({out!r}), get_ipython().events)
+del Path, watch
+"""
+
 
 class NotebookError(TaskError):
     """Report a notebook that failed: which, in which cell, and why."""
@@ -37,7 +45,8 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
 
     The copy contains the outputs, but no widget state and no absolute paths. Its
     ``metadata["skellib"]`` contains the stamp of :func:`skellib.provenance.stamp`, the
-    parameters and the execution time in seconds. It is written under a ``.part`` name
+    parameters, the execution time in seconds, and the hashes of what was read, see
+    :class:`skellib.reproduction.freshness.Inputs`. It is written under a ``.part`` name
     and renamed at the end, so that a failure does not destroy an earlier copy.
 
     Args:
@@ -46,7 +55,7 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
         parameters: values for the cell tagged ``parameters``.
 
     Returns:
-        The stamp with the parameters and the seconds.
+        The stamp with the parameters, the seconds and the inputs.
 
     Raises:
         InputError: if ``source`` is not a notebook, does not have exactly one cell
@@ -61,7 +70,7 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.stem}.part.ipynb")
     start = time.perf_counter()
-    with _own_kernel():
+    with _own_kernel() as inputs_file:
         try:
             _run_cells(source, part, parameters)
         except papermill.PapermillExecutionError as error:
@@ -72,6 +81,7 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
         except Exception as error:
             cause = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise NotebookError(f"{source.name}: {cause}") from error
+        inputs = json.loads(inputs_file.read_text(encoding="utf-8"))
     notebook = nbformat.read(part, 4)
     # If the kernel dies, papermill marks cells as completed that have not run.
     for number, cell in enumerate(notebook.cells, start=1):
@@ -84,6 +94,7 @@ def execute(source: str | Path, out: str | Path, **parameters: Any) -> dict[str,
         **stamp(),
         "parameters": parameters,
         "seconds": seconds,
+        "inputs": inputs,
     }
     nbformat.write(notebook, part)
     os.replace(part, out)
@@ -301,11 +312,12 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_kernel() -> Iterator[None]:
+def _own_kernel() -> Iterator[Path]:
     """Make this interpreter the kernel "python3", regardless of installed kernels.
 
     JUPYTER_PATH has priority over the user's and the system's folders. The user's
-    IPython profile is ignored, since its start-up files could affect results.
+    IPython profile is ignored, since its start-up files could affect results; ours
+    notes what the kernel reads, in the file whose path is yielded.
     """
     with tempfile.TemporaryDirectory(prefix="skellib-") as folder:
         kernel = Path(folder, "kernels", "python3")
@@ -320,9 +332,15 @@ def _own_kernel() -> Iterator[None]:
             "env": {"SKELLIB_ROOT": str(project_root())},
         }
         (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+        inputs = Path(folder, "inputs.json")
+        start = Path(folder, "ipython", "profile_default", "startup", "watch.py")
+        start.parent.mkdir(parents=True)
+        start.write_text(
+            WATCH.format(root=str(project_root()), out=str(inputs)), "utf-8"
+        )
         path = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
         with _environment(JUPYTER_PATH=path, IPYTHONDIR=str(Path(folder, "ipython"))):
-            yield
+            yield inputs
 
 
 @contextlib.contextmanager

@@ -28,6 +28,8 @@ import skellib
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "book" / "executed" / "recorded"
 
+RECORD = "data/records/nucla/0123-seed0.json"
+
 STAMP = {
     "commit": "0123456789ab",
     "clean": True,
@@ -39,6 +41,7 @@ STAMP = {
     "skellib": "0.1.0",
     "parameters": {"profile": "quick", "seeds": 3},
     "seconds": 12.4,
+    "inputs": {"code": {}, "files": {RECORD: "ca3d163bab05"}},
 }
 
 
@@ -169,7 +172,9 @@ def test_recorded_copy_belongs_to_its_source(copy: Path) -> None:
     source = json.loads((ROOT / "notebooks" / copy.name).read_text("utf-8"))
     executed = json.loads(copy.read_text("utf-8"))
     assert extension.merge(source, executed), f"{copy.name}: run the notebook again"
-    assert executed["metadata"]["skellib"]["commit"]
+    run = executed["metadata"]["skellib"]
+    assert run["commit"]
+    assert run.get("inputs", {}).get("code"), f"{copy.name}: no hashes of its inputs"
     assert str(ROOT) not in copy.read_text("utf-8")
 
 
@@ -219,9 +224,12 @@ def small_book(folder: Path, reference: bool = False) -> Path:
     copies = folder / "book" / "executed" / "recorded"
     copies.mkdir(parents=True)
     nbformat.write(executed_notebook(), copies / "01_losses.ipynb")
-    records = folder / "data" / "records" / "nucla"
-    records.mkdir(parents=True)
-    (records / "0123-seed0.json").write_text("{}\n")
+    record = folder / RECORD
+    record.parent.mkdir(parents=True)
+    record.write_text("{}\n")
+    reading = folder / "skellib" / "reproduction"
+    reading.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "skellib" / "reproduction" / "freshness.py", reading)
     return folder
 
 
@@ -350,12 +358,23 @@ def test_no_page_loads_anything_from_a_network(html: Path) -> None:
     assert not found
 
 
-@pytest.mark.parametrize("fault", ["missing", "changed"])
+STALE = (
+    f"notebooks/01_losses is stale: since it was executed, {RECORD} has changed; run "
+    "`python -m skellib reproduce --profile quick --no-train --notebooks 01_losses "
+    "--out book/executed/recorded`"
+)
+
+
+@pytest.mark.parametrize("fault", ["missing", "changed", "stale"])
 def test_strict_build_stops(tmp_path: Path, fault: str) -> None:
     folder = small_book(tmp_path)
     if fault == "missing":
         done = build(folder, executed="quick")
         message = "has no executed copy"
+    elif fault == "stale":
+        (folder / RECORD).write_text("{} \n")
+        done = build(folder)
+        message = STALE
     else:
         source = folder / "notebooks" / "01_losses.ipynb"
         source.write_text(source.read_text().replace("print(", "print(0, "))
