@@ -6,6 +6,7 @@ PROFILE  ?= quick
 DATASETS ?=
 WORKERS  ?= 2
 BUDGET   ?=
+EXECUTED ?= recorded
 JOBS     ?= 1
 EXECUTION ?= --precision bf16-mixed --graphs
 
@@ -25,7 +26,7 @@ install = $(if $(UV),$(UV) pip install -q --python $(1)/bin/python,$(1)/bin/pyth
 SPHINX := -W -n --keep-going -q
 
 .DEFAULT_GOAL := help
-.PHONY: answer help setup book html test test-oldest lint lab reproduce gpu-queue gpu-run bench clean
+.PHONY: answer help setup book html check-book check-doors colab test test-oldest lint lab reproduce gpu-book gpu-queue gpu-run bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -54,8 +55,26 @@ book: $(STAMP)  ## execute every notebook and render the book
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
 html: $(HTML_STAMP)  ## render the book from the recorded runs, nothing executed
-	SKELLIB_EXECUTED=recorded $(HTML_VENV)/bin/jupyter-book build . $(SPHINX)
+	SKELLIB_EXECUTED=$(EXECUTED) $(HTML_VENV)/bin/jupyter-book build . $(SPHINX)
 	@echo "The book: $(CURDIR)/_build/html/index.html"
+
+check-book: $(STAMP) html  ## open every page in a headless browser: axe-core, errors, size
+	npm install --prefix tests/browser --no-package-lock --no-audit --no-fund
+	$(BIN)/python -m pytest -v tests/book/test_built_book.py
+
+# Colab: what `make colab` installs. Binder: what its file says.
+check-doors:  ## install for Colab and Binder afresh; execute a notebook there
+	rm -rf _build/doors
+	$(PYTHON) -m venv _build/doors/colab
+	_build/doors/colab/bin/python -m pip install -q -e . jupyterlab nbconvert
+	SKELLIB_REPOSITORY=none $(PYTHON) -m skellib.reproduction.colab
+	_build/doors/colab/bin/jupyter execute notebooks/06_soft_margin_focal_loss.ipynb
+	$(PYTHON) -m venv _build/doors/binder
+	_build/doors/binder/bin/python -m pip install -q -r binder/requirements.txt
+	_build/doors/binder/bin/python -m skellib reproduce --notebooks 06 --out _build/doors/executed
+
+colab:  ## write notebooks that install the library, for Colab, to _build/colab
+	$(PYTHON) -m skellib.reproduction.colab
 
 test: $(STAMP)  ## run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
@@ -80,6 +99,10 @@ lab: $(STAMP)  ## open the notebooks in JupyterLab
 reproduce: $(STAMP)  ## train what has no record yet: PROFILE=full DATASETS="nucla"
 	$(BIN)/python -m skellib reproduce --profile $(PROFILE) $(addprefix --datasets ,$(DATASETS)) \
 	  $(if $(filter command environment,$(firstword $(origin EXECUTION))),$(EXECUTION))
+
+gpu-book: $(STAMP)  ## train and execute every notebook on a GPU, render it: DATASETS="nucla"
+	$(BIN)/python -m skellib reproduce --profile full $(addprefix --datasets ,$(DATASETS)) $(EXECUTION)
+	$(MAKE) html EXECUTED=full
 
 gpu-queue: $(STAMP)  ## print what a GPU would run now, best first: BUDGET=60 minutes
 	$(BIN)/python -m skellib queue --profile full $(addprefix --datasets ,$(DATASETS)) $(addprefix --budget ,$(BUDGET))
