@@ -28,6 +28,7 @@ import skellib
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "book" / "executed" / "recorded"
 
+REPOSITORY = "https://github.com/owner/name"
 RECORD = "data/records/nucla/0123-seed0.json"
 
 STAMP = {
@@ -238,7 +239,11 @@ def build(folder: Path, executed: str = "recorded") -> subprocess.CompletedProce
     return subprocess.run(
         [tool, "build", ".", "-W", "-n", "--keep-going", "-q"],
         cwd=folder,
-        env={**os.environ, "SKELLIB_EXECUTED": executed},
+        env={
+            **os.environ,
+            "SKELLIB_EXECUTED": executed,
+            "SKELLIB_REPOSITORY": f"{REPOSITORY}/",
+        },
         capture_output=True,
         text=True,
     )
@@ -262,6 +267,26 @@ def test_page_shows_the_run(html: Path) -> None:
     assert "profile = 'laptop'" in shown.replace("&#39;", "'")
     assert page.count("cell_input") < 5, "the injected cell is not shown"
     assert re.search(r"<th[^>]*><p>computed</p></th>", page), "a table of Markdown"
+
+
+def test_page_links_to_the_repository_colab_and_binder(html: Path) -> None:
+    page = (html / "notebooks" / "01_losses.html").read_text("utf-8")
+    source = "notebooks/01_losses.ipynb"
+    for link in (
+        REPOSITORY,
+        f"{REPOSITORY}/edit/main/{source}",
+        f"{REPOSITORY}/issues/new",
+        f"https://colab.research.google.com/github/owner/name/blob/colab/{source}",
+        f"https://mybinder.org/v2/gh/owner/name/main?urlpath=lab/tree/{source}",
+    ):
+        assert f'href="{link}' in page, link
+
+
+def test_the_notebook_to_download_has_its_outputs(html: Path) -> None:
+    page = (html / "notebooks" / "01_losses.html").read_text("utf-8")
+    assert 'href="../_sources/notebooks/01_losses.ipynb"' in page
+    cells = nbformat.read(html / "_sources" / "notebooks" / "01_losses.ipynb", 4).cells
+    assert cells[-1].outputs[0].text == "ran with quick\n"
 
 
 def test_provenance_lists_the_run(html: Path) -> None:
