@@ -13,7 +13,16 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-HEAD = ["Network", "Runs", "Epochs", "Device", "Precision", "At once", "Seconds a run"]
+HEAD = [
+    "Data",
+    "Network",
+    "Runs",
+    "Epochs",
+    "Device",
+    "Precision",
+    "At once",
+    "Seconds a run",
+]
 
 
 def rows(records: Iterable[dict], profile: str) -> list[list[str]]:
@@ -28,6 +37,7 @@ def rows(records: Iterable[dict], profile: str) -> list[list[str]]:
             execution = record["execution"]
             graphs = ", CUDA graphs" if execution.get("graphs") else ""
             kind = (
+                record["experiment"]["dataset"],
                 round(record["parameters"] / 1e6, 1),
                 record["experiment"]["training"]["epochs"],
                 record["stamp"]["device"],
@@ -37,6 +47,7 @@ def rows(records: Iterable[dict], profile: str) -> list[list[str]]:
             kinds[kind].append(record["seconds"])
     return [
         [
+            f"`{data}`",
             f"{size} M parameters",
             str(len(times)),
             str(epochs),
@@ -45,7 +56,9 @@ def rows(records: Iterable[dict], profile: str) -> list[list[str]]:
             str(at_once),
             f"{median(times):.0f} ({min(times):.0f} to {max(times):.0f})",
         ]
-        for (size, epochs, device, precision, at_once), times in sorted(kinds.items())
+        for (data, size, epochs, device, precision, at_once), times in sorted(
+            kinds.items()
+        )
     ]
 
 

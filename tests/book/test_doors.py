@@ -57,7 +57,11 @@ def test_binder_installs_the_versions_that_were_run() -> None:
 
 def run(seconds: float, profile: str = "full", parameters: int = 9_400_000) -> dict:
     return {
-        "experiment": {"profile": profile, "training": {"epochs": 60}},
+        "experiment": {
+            "dataset": "nucla",
+            "profile": profile,
+            "training": {"epochs": 60},
+        },
         "execution": {"precision": "bf16-mixed", "graphs": True, "concurrent_runs": 2},
         "stamp": {"device": "A GPU"},
         "parameters": parameters,
