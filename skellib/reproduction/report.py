@@ -33,7 +33,6 @@ from skellib.reproduction.cells import (
 )
 from skellib.reproduction.claims import CLAIMS, Finding, judge_all, measure
 from skellib.reproduction.coverage import table_keys
-from skellib.reproduction.execute import ensure_records
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES, STEPS
 from skellib.reproduction.paper_tables import (
     PAPER_DATASETS,
@@ -64,20 +63,25 @@ from skellib.statistics import (
     variance_shares,
     verdict,
 )
-from skellib.training import train
 from skellib.weights import find_weights, load_model
 
 ROTATED_STEPS = OWN_TABLES["Rotated, camera 3"]
 """The rows of ``STEPS``, trained on rotated clips."""
 
 
-# Chapters that train something
+# Chapters that train something. Training is imported where it is needed: most chapters
+# only read records, and start in half of the time without it.
+
+SMOKE_EPOCHS = 2
+"""Epochs of a smoke test, which shows that a row trains, not how well."""
 
 
 def smoke_test(
     table: Table, rows: Iterable[Row], dataset: str, profile: str, seeds: Iterable[int]
 ) -> pd.DataFrame:
     """Show that rows train and leave records: train them if the profile is ``quick``.
+
+    The runs of ``quick`` take :data:`SMOKE_EPOCHS` epochs.
 
     Args:
         table: the table whose column on the data set is taken; without such a column,
@@ -91,13 +95,17 @@ def smoke_test(
         The recorded runs, see :func:`skellib.reproduction.plan.summarise_runs`.
     """
     column, *_ = columns_on(table, dataset) or columns_on(table, "synthetic")
+    quick = profile == "quick"
+    shorter = {"training.epochs": SMOKE_EPOCHS} if quick else {}
     runs = [
-        Run(row.experiment(column, profile), seed, row.label)
+        Run(row.experiment(column, profile).replace(**shorter), seed, row.label)
         for row in rows
         for seed in seeds
     ]
     store = store_for(profile)
-    if profile == "quick":
+    if quick:
+        from skellib.reproduction.execute import ensure_records
+
         ensure_records(runs, store, progress=False)
     return summarise_runs(runs, store)
 
@@ -109,6 +117,9 @@ def trained_network(
     test_set: PackedDataset,
 ) -> SLnLRFA:
     """Load the network of a run; train it first if its weights are missing."""
+    from skellib.reproduction.execute import ensure_records
+    from skellib.training import train
+
     if find_weights(experiment, seed) is None:
         store = store_for(experiment.profile)
         ensure_records([Run(experiment, seed)], store, progress=False)

@@ -88,6 +88,10 @@ def test_reading_results_needs_no_torch(module: str) -> None:
     assert "torch" not in loaded_by(module)
 
 
+def test_the_report_starts_without_what_only_training_needs() -> None:
+    assert not {"lightning", "torch._dynamo"} & loaded_by("skellib.reproduction.report")
+
+
 def test_the_method_loads_no_other_wing() -> None:
     loaded = loaded_by("skellib.training, skellib.inference")
     for wing in ("readers", "figures", "reproduction", "cli"):

@@ -14,7 +14,7 @@ import pytest
 
 from skellib.experiment import final_model
 from skellib.records import RecordStore
-from skellib.reproduction import claims, plan, report
+from skellib.reproduction import claims, execute, plan, report
 from skellib.reproduction.own_tables import CHOSEN_ROTATION, OWN_TABLES, STEPS
 from skellib.reproduction.paper_tables import (
     PAPER_DATASETS,
@@ -340,12 +340,14 @@ def test_a_smoke_test_trains_quick_runs_alone(store, monkeypatch):
         for run in runs:
             store.put(make_record(run.experiment, run.seed, 0.5))
 
-    monkeypatch.setattr(report, "ensure_records", ensure)
+    monkeypatch.setattr(execute, "ensure_records", ensure)
     rows = V.rows[:2]
     table = report.smoke_test(V, rows, "synthetic", "quick", [0, 1])
     assert table.index.tolist() == [row.label for row in rows for _ in (0, 1)]
     assert list(table)[1] == "quick, synthetic: no result"
     assert {run.experiment.dataset for run in trained} == {"synthetic"}
+    epochs = {run.experiment.training.epochs for run in trained}
+    assert epochs == {report.SMOKE_EPOCHS}
     report.smoke_test(V, rows, "kinetics", "quick", [0])  # not a data set of V
     assert {run.experiment.dataset for run in trained} == {"synthetic"}
     trained.clear()
