@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import linear, scaled_dot_product_attention
 
 from skellib.variants import AXES
 
@@ -36,6 +36,16 @@ def _from_sequences(y: Tensor, axes: str, frames: int, joints: int) -> Tensor:
     if axes == "s":
         return y.permute(0, 3, 1, 2)
     return y.squeeze(1).transpose(1, 2).unflatten(2, (frames, joints))
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, axes: str) -> Tensor:
+    """Sum values by the softmax of unscaled products of queries and keys (Eq. 6, 8)."""
+    if axes != "st" and query.device.type == "cpu":
+        # A matrix of frames or of joints is small, and faster than the fused kernel.
+        return torch.softmax(query @ key.transpose(-1, -2), dim=-1) @ value
+    # scaled_dot_product_attention does not store the (positions, positions) matrix.
+    with sdpa_kernel(KERNELS) if query.is_cuda else nullcontext():
+        return scaled_dot_product_attention(query, key, value, scale=1.0)
 
 
 class ZeroConv(nn.Conv2d):
@@ -92,15 +102,33 @@ class NonLocal(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, P, T, N) to (B, Q, T, N)."""
         frames, joints = x.shape[-2:]
-        # scaled_dot_product_attention does not store the (positions, positions) matrix.
-        with sdpa_kernel(KERNELS) if x.is_cuda else nullcontext():
-            y = scaled_dot_product_attention(
-                _to_sequences(self.phi(x), self.axes),
-                _to_sequences(self.psi(x), self.axes),
-                _to_sequences(self.g(x), self.axes),
-                scale=1.0,
-            )
+        if x.device.type == "cpu":
+            y = self._by_few_products(_to_sequences(x, self.axes).contiguous())
+            return _from_sequences(y, self.axes, frames, joints)
+        y = _attend(
+            _to_sequences(self.phi(x), self.axes),
+            _to_sequences(self.psi(x), self.axes),
+            _to_sequences(self.g(x), self.axes),
+            self.axes,
+        )
         return self.w(_from_sequences(y, self.axes, frames, joints))
+
+    def _by_few_products(self, x: Tensor) -> Tensor:
+        """Compute the same for sequences (B, groups, positions, P) with fewer products.
+
+        The sum over j is linear, so ``W_w W_g`` can be applied as one matrix before or
+        after it; and ``phi(x_i) . psi(x_j) = (W_psi^T W_phi x_i) . x_j``. Whichever
+        needs the shorter vectors is computed.
+        """
+        w_phi, w_psi, w_g, w_w = (
+            layer.weight.flatten(1) for layer in (self.phi, self.psi, self.g, self.w)
+        )
+        (l, p), q = w_phi.shape, len(w_g)
+        if 2 * p <= l + q:
+            query = linear(x, w_psi.T @ w_phi)
+            return linear(_attend(query, x, x, self.axes), w_w @ w_g)
+        projected = linear(x, torch.cat([w_phi, w_psi, w_w @ w_g]))
+        return _attend(*projected.split([l, l, q], -1), self.axes)
 
     @torch.no_grad()
     def affinity(self, x: Tensor) -> Tensor:
