@@ -123,12 +123,12 @@ class NonLocal(nn.Module):
         w_phi, w_psi, w_g, w_w = (
             layer.weight.flatten(1) for layer in (self.phi, self.psi, self.g, self.w)
         )
-        (l, p), q = w_phi.shape, len(w_g)
-        if 2 * p <= l + q:
+        (embed, inputs), outputs = w_phi.shape, len(w_g)
+        if 2 * inputs <= embed + outputs:
             query = linear(x, w_psi.T @ w_phi)
             return linear(_attend(query, x, x, self.axes), w_w @ w_g)
         projected = linear(x, torch.cat([w_phi, w_psi, w_w @ w_g]))
-        return _attend(*projected.split([l, l, q], -1), self.axes)
+        return _attend(*projected.split([embed, embed, outputs], -1), self.axes)
 
     @torch.no_grad()
     def affinity(self, x: Tensor) -> Tensor:
