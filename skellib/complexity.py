@@ -9,6 +9,7 @@ multiply-accumulate of convolutions and matrix products, also those of attention
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -45,8 +46,14 @@ def _operations(module: nn.Module, output: Tensor) -> int:
     return 0
 
 
+def _shapes_only(model: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]:
+    """Copy to the meta device, where every layer is applied as the equations say."""
+    return copy.deepcopy(model).to("meta"), example.to("meta")
+
+
 def paper_operations(model: nn.Module, example: Tensor) -> int:
     """Count the operations of ``model(example)`` by the paper's rule."""
+    model, example = _shapes_only(model, example)
     total = 0
 
     def add(module: nn.Module, _: object, output: Tensor) -> None:
@@ -54,18 +61,16 @@ def paper_operations(model: nn.Module, example: Tensor) -> int:
         total += _operations(module, output)
 
     leaves = [m for m in model.modules() if not list(m.children())]
-    hooks = [leaf.register_forward_hook(add) for leaf in leaves]
-    try:
-        with torch.no_grad():
-            model(example)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    for leaf in leaves:
+        leaf.register_forward_hook(add)
+    with torch.no_grad():
+        model(example)
     return total
 
 
 def true_macs(model: nn.Module, example: Tensor) -> int:
     """Count the multiply-accumulates of ``model(example)``, attention included."""
+    model, example = _shapes_only(model, example)
     counter = FlopCounterMode(display=False)
     # PyTorch does not count the operations of all fused attention kernels.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:

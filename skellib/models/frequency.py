@@ -148,11 +148,10 @@ class FrequencyAttention(nn.Module):
 
     def attend(self, x: Tensor) -> Tensor:
         """Mask the spectrum of ``x`` (B, C, T, N) and transform it back (Eq. 3-4)."""
-        m_cos, m_sin = self.masks(x)
-        spectrum = torch.fft.rfft2(x)
-        f_cos = spectrum.real * symmetric_half(m_cos)
-        f_sin = spectrum.imag * symmetric_half(m_sin)
-        return torch.fft.irfft2(torch.complex(f_cos, f_sin), s=x.shape[-2:])
+        masks = [symmetric_half(mask) for mask in self.masks(x)]
+        components = torch.view_as_real(torch.fft.rfft2(x))  # cosine, sinusoidal
+        masked = torch.view_as_complex(components * torch.stack(masks, -1))
+        return torch.fft.irfft2(masked, s=x.shape[-2:])
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``X'`` (B, C, T, N) to ``X''`` of the same shape (Eq. 5).

@@ -102,7 +102,7 @@ class NonLocal(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, P, T, N) to (B, Q, T, N)."""
         frames, joints = x.shape[-2:]
-        if x.device.type == "cpu":
+        if x.device.type == "cpu":  # on a GPU it has not been measured
             y = self._by_few_products(_to_sequences(x, self.axes).contiguous())
             return _from_sequences(y, self.axes, frames, joints)
         y = _attend(
