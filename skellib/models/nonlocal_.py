@@ -128,7 +128,8 @@ class NonLocal(nn.Module):
             query = linear(x, w_psi.T @ w_phi)
             return linear(_attend(query, x, x, self.axes), w_w @ w_g)
         projected = linear(x, torch.cat([w_phi, w_psi, w_w @ w_g]))
-        return _attend(*projected.split([embed, embed, outputs], -1), self.axes)
+        query, key, value = projected.split([embed, embed, outputs], -1)
+        return _attend(query, key, value, self.axes)
 
     @torch.no_grad()
     def affinity(self, x: Tensor) -> Tensor:
