@@ -261,6 +261,10 @@ def ensemble(records: Sequence[RunRecord]) -> TestLogits:
     return TestLogits.of(log, label, np.isin(np.arange(len(label)), kept[0].leaked))
 
 
+NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""Errors of opening a path at which there is no file."""
+
+
 def read_json(kind: type[Model], path: Path, fault: str) -> Model | None:
     """Read a model that :func:`to_json` wrote; return None if there is no file.
 
@@ -274,7 +278,7 @@ def read_json(kind: type[Model], path: Path, fault: str) -> Model | None:
     """
     try:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except NO_FILE:
         return None
     except (ValidationError, UnicodeDecodeError):
         raise InputError(f"{path}: {fault}") from None
@@ -366,7 +370,7 @@ class RecordStore:
         """
         try:
             return read_record(self.path(experiment, seed))
-        except FileNotFoundError:
+        except NO_FILE:
             return None
 
     def check_writable(self, experiment: Experiment, seed: int) -> None:
