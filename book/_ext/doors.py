@@ -12,8 +12,7 @@ from pathlib import Path
 
 import yaml
 from docutils import nodes
-from docutils.statemachine import StringList
-from sphinx.util.docutils import SphinxDirective
+from parsed import Parsed
 
 BRANCH = "main"
 COLAB_BRANCH = "colab"  # the notebooks that `make colab` writes
@@ -47,15 +46,7 @@ def link_colab_notebooks(app, pagename, templatename, context, doctree) -> None:
             button["url"] = there
 
 
-class _Parsed(SphinxDirective):
-    def parsed(self, text: str) -> list[nodes.Node]:
-        container = nodes.container()
-        lines = StringList(text.splitlines(), source=self.env.docname)
-        self.state.nested_parse(lines, self.content_offset, container)
-        return container.children
-
-
-class RepositoryLinks(_Parsed):
+class RepositoryLinks(Parsed):
     """A list of links to the repository; the content, where it has no address."""
 
     has_content = True
@@ -66,7 +57,7 @@ class RepositoryLinks(_Parsed):
         return self.parsed(text)
 
 
-class Citation(_Parsed):
+class Citation(Parsed):
     """CITATION.cff as two entries of BibTeX: the software, and the paper."""
 
     def run(self) -> list[nodes.Node]:

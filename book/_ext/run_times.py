@@ -10,8 +10,7 @@ from statistics import median
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from docutils.statemachine import StringList
-from sphinx.util.docutils import SphinxDirective
+from parsed import Parsed
 
 HEAD = [
     "Data",
@@ -62,7 +61,7 @@ def rows(records: Iterable[dict], profile: str) -> list[list[str]]:
     ]
 
 
-class RunTimes(SphinxDirective):
+class RunTimes(Parsed):
     """A table of :func:`rows`; the argument is the profile."""
 
     required_arguments = 1
@@ -78,10 +77,7 @@ class RunTimes(SphinxDirective):
         lines.append(f":name: {self.options['name']}")
         for row in table:
             lines += [f"{'*' if not i else ' '} - {cell}" for i, cell in enumerate(row)]
-        container = nodes.container()
-        text = StringList([*lines, "```"], source=self.env.docname)
-        self.state.nested_parse(text, self.content_offset, container)
-        return container.children
+        return self.parsed("\n".join([*lines, "```"]))
 
 
 def setup(app) -> dict:
