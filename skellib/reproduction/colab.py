@@ -1,6 +1,6 @@
 """Write the notebooks for Colab: the same, with a first cell that installs the library.
 
-``make colab`` calls it. It imports the standard library alone.
+``make colab`` calls it.
 """
 
 from __future__ import annotations
